@@ -163,6 +163,14 @@ class PublishFailed(NostrError):
         self.report = report
 
 
+class UploadFailed(NostrError):
+    """No media server serves the file; `report` is the `UploadReport` that says why, one by one."""
+
+    def __init__(self, report: Any) -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
 class StoreError(NostrError):
     """The local store could not do its work: locked, full, damaged, of a newer version."""
 

@@ -16,6 +16,7 @@ from nostr_client.errors import (
     SecretFound,
     SignerUnavailable,
     SigningRefused,
+    UploadFailed,
 )
 
 
@@ -62,6 +63,7 @@ def table() -> str:
 
 _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
     (PublishFailed, Exit.NOT_ACCEPTED),
+    (UploadFailed, Exit.NOT_ACCEPTED),
     (SignerUnavailable, Exit.LOCKED),
     (DecryptionFailed, Exit.LOCKED),
     (SecretFound, Exit.USAGE),

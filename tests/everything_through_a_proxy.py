@@ -16,17 +16,20 @@ from nostr_client.accounts.bunker_pairing import BunkerOptions
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import NostrError
-from nostr_client.net.http import fetch_file
 from nostr_client.net.relay_check import check_relay
 from nostr_client.nips.nip46 import BunkerUri
+from nostr_client.nips.nip92 import MediaItem
 from nostr_client.paths import Paths
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.media.blossom import Blob
+from nostr_client.social.media.uploads import UploadFile
 
 RELAY, OTHER = "ws://relay.example.com", "ws://other.example.com"
 ONION = f"ws://{'a' * 56}.onion"
 BEN = SecretKey.from_hex("2" * 64).public_key.hex
+FILE = UploadFile(Blob.of(b"x", "image/png"))
 LIMIT = 60.0
 
 connected: list[Any] = []
@@ -72,7 +75,8 @@ async def live(folder: Path, proxy: str) -> str:
             client.profiles.resolve("ben@domain.example.com"),
             client.messages.set_relays([RELAY]),
             client.messages.send([BEN], "hello"),
-            fetch_file("https://files.example.com/a", client.media, max_bytes=9),  # type: ignore[arg-type]
+            client.media.find(MediaItem(url="https://files.example.com/a"), most_bytes=9),
+            client.media.upload(FILE, ["https://blobs.example.com"]),
         ):
             with whatever_comes_of_it():
                 await act

@@ -91,7 +91,7 @@ async def test_nothing_leaves_past_the_proxy(tmp_path: Path) -> None:
     for name in said["looked_up"]:
         assert ipaddress.ip_address(name), "a name was looked up here"
     asked = {host for host, _ in socks.asked}
-    names = ("relay", "other", "checked", "bunker", "domain", "files", "inbox")
+    names = ("relay", "other", "checked", "bunker", "domain", "files", "blobs", "inbox")
     assert asked == {f"{'a' * 56}.onion", *(f"{name}.example.com" for name in names)}
     assert {password for _, password in socks.logins} == asked  # a circuit for each
 

@@ -35,6 +35,7 @@ from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.key_leaks import KeyLeaks
 from nostr_client.social.list_history import ListHistory
+from nostr_client.social.media.media import Media
 from nostr_client.social.messages.messages import Messages
 from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
@@ -78,8 +79,7 @@ class ClientRooms(ClientNetwork):
     evacuation: Evacuation
     inquiry: Inquiry
     mutual_aid: MutualAid
-    media: DialOptions | None
-    """How files that events name are fetched (`net.http.fetch_file`); None: they are not."""
+    media: Media
 
     async def _furnish(self, enter: Enter) -> None:
         """The rooms of an account, on top of those that carry events."""
@@ -87,7 +87,17 @@ class ClientRooms(ClientNetwork):
         self.profiles = Profiles(
             self.courier, self.guard, owner=me, proxy=self.config.proxy, clock=clock
         )
-        self.media = DialOptions.through(self.config.proxy) if self.config.media else None
+        files = DialOptions.through(self.config.proxy) if self.config.media else None
+        self.media = Media(
+            self.courier,
+            self.guard,
+            self._writer,
+            folder=data / "blobs",
+            proxy=self.config.proxy,
+            fetches=self.config.media,
+            private_hosts=self.config.allow_private_relays,
+            clock=clock,
+        )
         self.publisher = Publisher(self.guard, self._writer, self.verifier.verify)
         self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)
@@ -165,7 +175,7 @@ class ClientRooms(ClientNetwork):
                 self._writer,
                 owner=me,
                 folder=data,
-                media=self.media,
+                media=files,
                 encryption=self._encryption,
                 clock=clock,
             )

@@ -1,17 +1,18 @@
-"""A bounded HTTP GET: documents of NIP-05 and NIP-11, and files that events name.
+"""Bounded HTTP: documents of NIP-05 and NIP-11, files that events name, and files sent to servers.
 
 `h11` reads and writes HTTP/1.1; sockets come from `net.dial`, so the same rules hold as for relays:
 private addresses are refused after the name was resolved, proxies are explicit, and every step has
 its limit. Plain http goes to onion services, and to hosts that the person named himself. A redirect
-is followed where whoever asks says so, and never into a private network or out of https. Nothing is
-kept between requests: no cookies, no cache, no connection; nothing is unpacked.
+is followed where whoever asks says so, and never into a private network or out of https; where
+something is sent it is an answer like any other. Nothing is kept between requests: no cookies, no
+cache, no connection; nothing is unpacked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 from urllib.parse import urljoin
@@ -28,6 +29,7 @@ from nostr_client.errors import (
 from nostr_client.net.dial import DialOptions, host_and_port, open_socket
 from nostr_client.net.websocket import USER_AGENT
 from nostr_client.protocol.urls import host_of, is_onion, normalize_relay_url
+from nostr_client.tasks import OwnedTasks
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of an answer's body."""
@@ -41,6 +43,11 @@ FILE_REDIRECTS: Final = 3
 """Hosts of files lead to their stores by one or two."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _SCHEMES: Final = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+
+
+_PIECE: Final = 64 * 1024
+"""Bytes of a body that are handed to the socket at once."""
+OnSent = Callable[[int], None]
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -88,6 +95,30 @@ async def get(
         raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
 
 
+async def send(
+    method: str,
+    url: str,
+    dial: DialOptions,
+    *,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    timeout: float = FILE_LIMIT,  # noqa: ASYNC109
+    max_bytes: int = MAX_BODY,
+    on_sent: OnSent = lambda sent: None,
+) -> Response:
+    """PUT, HEAD or another `method` at `url`, with `body`; `on_sent` is told how many of its bytes
+    went out so far. A server may answer before it has read all. No redirect is followed.
+
+    Raises as `get` does.
+    """
+    request = _Request(dial, "*/*", max_bytes, headers or {}, method, body, on_sent)
+    try:
+        async with asyncio.timeout(timeout):
+            return await _get_one(_target(url, dial), request)
+    except TimeoutError:
+        raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
+
+
 async def fetch_file(
     url: str,
     dial: DialOptions,
@@ -119,6 +150,9 @@ class _Request(msgspec.Struct):
     accept: str
     max_bytes: int
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
+    on_sent: OnSent = lambda sent: None
     step: str = "connect"
 
 
@@ -186,7 +220,27 @@ async def _exchange(
     target: str,
     request: _Request,
 ) -> Response:
+    """The request goes out while the answer is read already: a server that says no need not read
+    a body of many megabytes first, and most end the connection then."""
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+    head, body = _encoded(connection, target, request)
+
+    async def go_out() -> None:
+        with suppress(OSError):  # the reader sees the end, too, and what was said before it
+            writer.write(head)
+            for start in range(0, len(body), _PIECE):
+                writer.write(body[start : start + _PIECE])
+                await writer.drain()
+                request.on_sent(min(start + _PIECE, len(body)))
+            await writer.drain()
+
+    async with OwnedTasks() as tasks:
+        tasks.start(go_out())
+        return await _answer(reader, connection, request)
+
+
+def _encoded(connection: h11.Connection, target: str, request: _Request) -> tuple[bytes, bytes]:
+    """What goes over the wire: the head, and the body."""
     _, _, rest = target.partition("://")
     authority, slash, path = rest.partition("/")
     headers = [
@@ -197,10 +251,18 @@ async def _exchange(
         ("Connection", "close"),
         *request.headers.items(),
     ]
-    get = h11.Request(method="GET", target=slash + path or "/", headers=headers)
-    writer.write(connection.send(get) or b"")
-    writer.write(connection.send(h11.EndOfMessage()) or b"")
-    await writer.drain()
+    if request.body or request.method in ("PUT", "POST"):
+        headers.append(("Content-Length", str(len(request.body))))
+    method = request.method
+    head = h11.Request(method=method, target=slash + path or "/", headers=headers)
+    encoded = connection.send(head) or b""
+    body = (connection.send(h11.Data(request.body)) or b"") if request.body else b""
+    return encoded, body + (connection.send(h11.EndOfMessage()) or b"")
+
+
+async def _answer(
+    reader: asyncio.StreamReader, connection: h11.Connection, request: _Request
+) -> Response:
     head: h11.Response | None = None
     body = bytearray()
     try:
@@ -210,7 +272,8 @@ async def _exchange(
                 connection.receive_data(await reader.read(65536))
             elif isinstance(event, h11.Response):
                 head = event
-                _check_head(dict(event.headers), request.max_bytes)
+                if request.method != "HEAD":
+                    _check_head(dict(event.headers), request.max_bytes)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > request.max_bytes:

@@ -25,6 +25,7 @@ PUBLIC_MESSAGE: Final = 24
 """Words to somebody that all may read, and that stand in no timeline (NIP-A4)."""
 VANISH: Final = 62
 GIFT_WRAP: Final = 1059
+FILE_METADATA: Final = 1063
 POLL: Final = 1068
 COMMENT: Final = 1111
 VOICE: Final = 1222
@@ -44,11 +45,14 @@ PRIVATE_RELAYS: Final = 10013
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""
 DM_RELAYS: Final = 10050
+MEDIA_SERVERS: Final = 10063
+"""Where somebody's files lie (NIP-B7)."""
 RELAY_MONITOR: Final = 10166
 MEMBER_LIST: Final = 13534
 AUTH: Final = 22242
 NOSTR_CONNECT: Final = 24133
 """What a client and a bunker say to each other (NIP-46)."""
+BLOSSOM_AUTHORIZATION: Final = 24242
 JOIN: Final = 28934
 INVITE: Final = 28935
 LEAVE: Final = 28936
@@ -63,6 +67,7 @@ REPOSTS: Final = (REPOST, GENERIC_REPOST)
 COMMENTS: Final = (COMMENT, VOICE_COMMENT)
 """What answers anything but a note, and says in what scope (NIP-22)."""
 VIDEOS: Final = (VIDEO, SHORT_VIDEO, ADDRESSABLE_VIDEO, ADDRESSABLE_SHORT_VIDEO)
+VOICES: Final = (VOICE, VOICE_COMMENT)
 GIFT_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 """Events signed by a key made for them alone: whom they concern, their `p` tags say (NIP-59)."""
 

@@ -326,6 +326,7 @@ _NAMES: Final = {
     kinds.BOOKMARKS: "list of bookmarks",
     kinds.DM_RELAYS: "list of message relays",
     kinds.PRIVATE_RELAYS: "list of private relays",
+    kinds.MEDIA_SERVERS: "list of media servers",
 }
 
 

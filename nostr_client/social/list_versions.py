@@ -32,6 +32,7 @@ NAMES: Final = {
     "blocked-relays": kinds.BLOCKED_RELAYS,
     "private-relays": kinds.PRIVATE_RELAYS,
     "dm-relays": kinds.DM_RELAYS,
+    "media-servers": kinds.MEDIA_SERVERS,
 }
 """The lists of an account, by what people call them."""
 HAS_NO_PRIVATE_PART: Final = frozenset({kinds.METADATA, kinds.FOLLOWS})
