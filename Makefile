@@ -11,6 +11,8 @@
 # make bench-store  the store alone
 # make bench-private  private messages: an inbox opened by a key and by a bunker, read again, and one
 #             message, beside their goals; BENCH='--far 10000', or --help
+# make bench-tui  the terminal client in a real terminal, beside a bare Textual list, with goals (a quarter
+#             of an hour; the machine should have nothing else to do); BENCH='--quick --only keys', or --help
 # make drill  relays are taken down in nine ways, with five seeds each, and what is left is measured (half an
 #             hour); DRILL='--strategy random --seeds 1'
 # make simulation  a takedown of 1,000 relays with a million users, simulated (two minutes);
@@ -36,7 +38,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-selection bench-duplicates drill simulation simulation-check screenshots story architecture lock clean
+.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-tui bench-selection bench-duplicates drill simulation simulation-check screenshots story architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -85,6 +87,9 @@ bench-store: $(VENV)/ready-dev
 
 bench-private: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.private_messages $(BENCH)
+
+bench-tui: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.terminal $(BENCH)
 
 drill: $(VENV)/ready-dev
 	$(BIN)/nostr-client drill $(DRILL)

@@ -36,8 +36,16 @@ def event(pubkey: str, kind: int, created_at: int, tags: Sequence[Tag], content:
 class Network:
     """People of whom few write much, and what they write."""
 
-    def __init__(self, count: int, now: int, *, authors: int = AUTHORS, seed: int = 7) -> None:
-        """`count` events, the last of them at `now`."""
+    def __init__(
+        self,
+        count: int,
+        now: int,
+        *,
+        authors: int = AUTHORS,
+        seed: int = 7,
+        hint: str = "wss://relay.example.com",
+    ) -> None:
+        """`count` events, the last of them at `now`; those that name another one give `hint`."""
         self.rng = random.Random(seed)
         self.now = now
         self.keys = [SecretKey(sha256(b"%d" % number).digest()) for number in range(authors)]
@@ -47,6 +55,7 @@ class Network:
         )
         self.notes: list[Event] = []
         self.count = count
+        self.hint = hint
 
     def someone(self) -> str:
         return self.rng.choices(self.people, cum_weights=self.weights)[0]
@@ -59,7 +68,7 @@ class Network:
             yield made
 
     def _event(self, created_at: int) -> Event:
-        rng, hint = self.rng, "wss://relay.example.com"
+        rng, hint = self.rng, self.hint
         recent = self.notes[-2000:]
         if rng.random() < 0.25 and recent:
             target = rng.choice(recent)
@@ -72,7 +81,11 @@ class Network:
         if rng.random() < 0.15:
             tags += [("t", rng.choice(WORDS)) for _ in range(rng.randint(1, 4))]
         length = max(1, min(400, int(rng.lognormvariate(3.0, 0.9))))
-        return event(self.someone(), 1, created_at, tags, " ".join(rng.choices(WORDS, k=length)))
+        return event(self.someone(), 1, created_at, tags, self.text(length))
+
+    def text(self, length: int) -> str:
+        """What a note of so many words says."""
+        return " ".join(self.rng.choices(WORDS, k=length))
 
     def questions(self) -> dict[str, Callable[[], Filter]]:
         rng = self.rng

@@ -1,0 +1,163 @@
+"""What `benchmarks.terminal` measures while events arrive, and while hours pass."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import msgspec
+from websockets.asyncio.client import connect
+
+from benchmarks.crowd import Home
+from benchmarks.network import signed
+from benchmarks.pseudo_terminal import PseudoTerminal
+from benchmarks.table import Row
+from benchmarks.terminal_sittings import (
+    Sittings,
+    at_home,
+    chosen,
+    middle,
+    p99,
+    press,
+)
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.store.opening import open_store
+
+RATE = 100
+"""Events a second that arrive."""
+SECONDS = 20
+SPEED = 60.0
+"""How much faster the clock runs that passes hours."""
+HOUR_RATE = 30
+"""Events a second that arrive meanwhile, by our clock: one each two seconds by the other."""
+KEYS = "jjjj\r\x1bjkG1g"
+IDLE = 120
+UNTIL_SUBSCRIBED = 8.0
+"""Seconds from the start in which the client has asked the relay for all that it wants."""
+
+
+def fresh_notes(home: Home, count: int) -> list[Event]:
+    """Signed notes of the followed, made just now."""
+    crowd = home.crowd
+    crowd.now = int(time.time())
+    made = [crowd._event(crowd.now) for _ in range(count)]
+    notes = [note for note in made if note.kind == kinds.NOTE]
+    return [Event.parse(data) for data in signed(crowd, notes)]
+
+
+async def publish(url: str, events: list[Event], rate: float) -> None:
+    """Send them to a relay, so many a second."""
+    async with connect(url, compression=None) as socket, asyncio.TaskGroup() as group:
+
+        async def hear() -> None:
+            for _ in events:
+                said = msgspec.json.decode(await socket.recv())
+                assert said[0] == "OK", said
+                assert said[2], said
+
+        group.create_task(hear())
+        began = time.perf_counter()
+        for number, event in enumerate(events):
+            await asyncio.sleep(max(began + number / rate - time.perf_counter(), 0))
+            await socket.send(b'["EVENT",' + event.json + b"]", text=True)
+
+
+@contextlib.asynccontextmanager
+async def arriving(url: str, events: list[Event], rate: float) -> AsyncIterator[asyncio.Task[None]]:
+    """They arrive while the block runs, and all have when it ends."""
+    async with asyncio.TaskGroup() as group:
+        yield group.create_task(publish(url, events, rate))
+
+
+async def held(home: Home, events: list[Event]) -> int:
+    """How many of these are in the client's store."""
+    async with open_store(home.paths.data / "events.db") as store:
+        return len(await store.known([event.id for event in events]))
+
+
+def type_while(client: PseudoTerminal, sending: asyncio.Task[None]) -> list[float]:
+    """Milliseconds for each row down, until all is sent."""
+    took: list[float] = []
+    while not sending.done():
+        took.append(press(client, "j", chosen))
+        client.watch(0.1)
+    return took
+
+
+async def arrivals(sittings: Sittings) -> list[Row]:
+    home = sittings.large
+    events = fresh_notes(home, RATE * (5 if sittings.quick else SECONDS))
+    with sittings.client(home) as client:
+        at_home(client)
+        client.watch(UNTIL_SUBSCRIBED)
+        before = client.cpu
+        async with arriving(sittings.relay, events, RATE) as sending:
+            took = await asyncio.to_thread(type_while, client, sending)
+        client.watch(3.0)
+        cpu = client.cpu - before
+    lost = len(events) - await held(home, events)
+    return [
+        Row(f"{RATE} events a second arriving: key to painted, p50", middle(took), unit="ms"),
+        Row("  p99", p99(took), 150, "ms"),
+        Row("  events dropped", lost, 0, "", note=f"of {len(events):,}"),
+        Row("  processor time an event", 1000 * cpu / len(events), unit="ms"),
+    ]
+
+
+async def idle(sittings: Sittings) -> list[Row]:
+    seconds = 20 if sittings.quick else IDLE
+    with sittings.client(sittings.large) as client:
+        at_home(client)
+        client.watch(20.0)
+        before = client.cpu
+        client.watch(seconds)
+        used = client.cpu - before
+    note = f"of a core, over {seconds} s; an hour is as long as it likes"
+    return [Row("idle", 100 * used / seconds, 1, "%", note=note)]
+
+
+async def hours(sittings: Sittings) -> list[Row]:
+    """Keys and arrivals for hours by the fast clock, with the key of the account at hand."""
+    home = sittings.large
+    wall = 3600 * sittings.hours / SPEED
+    events = fresh_notes(home, int(HOUR_RATE * wall))
+    with sittings.hasty_client(home, SPEED) as client:
+        at_home(client)
+        client.watch(UNTIL_SUBSCRIBED)
+        async with arriving(sittings.relay, events, HOUR_RATE) as sending:
+            sizes = await asyncio.to_thread(_use, client, sending)
+        client.watch(2.0)
+        sizes.append(client.memory)
+    quarter = max(len(sizes) // 4, 1)
+    growth = middle(sizes[-quarter:]) / middle(sizes[quarter : 2 * quarter])
+    return [
+        Row(
+            f"memory after {sittings.hours} h by a clock {SPEED:.0f} times as fast",
+            sizes[-1],
+            200,
+            "MB",
+        ),
+        Row("  last quarter of it, of the second quarter", growth, 1.05),
+        Row(
+            "  events dropped",
+            len(events) - await held(home, events),
+            0,
+            "",
+            note=f"of {len(events):,}",
+        ),
+    ]
+
+
+def _use(client: PseudoTerminal, sending: asyncio.Task[None]) -> list[float]:
+    sizes: list[float] = []
+    number = 0
+    while not sending.done():
+        client.send(KEYS[number % len(KEYS)])
+        client.watch(0.2)
+        number += 1
+        if number % 5 == 0:
+            sizes.append(client.memory)
+    return sizes
