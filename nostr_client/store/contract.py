@@ -46,6 +46,9 @@ class StoreOptions(msgspec.Struct, frozen=True):
     """A relay's own, for which it obeys requests to vanish (NIP-62); a client gives none."""
     search: bool = False
     """Answer filters with `search` (NIP-50), and index what is stored, later and in idle time."""
+    gentle: bool = False
+    """Index so slowly that who sits before this program notices nothing, and nothing at its start.
+    """
     read_only: bool = False
     """The store must be there, nothing is written, and whatever would raises StoreError: this works
     on a full disk, too."""
@@ -652,6 +655,28 @@ class PagesAtOnce(Protocol):
     ) -> Page:
         """As `EventStore.page`, while the loop waits: for what is narrow, and so for `seconds` at
         most. Raises StoreError, QueryTimeout, InvalidFilter."""
+        ...
+
+
+@runtime_checkable
+class FindsAsTyped(Protocol):
+    """An engine that finds what is still being typed: the last word may be the beginning of one.
+
+    All raise InvalidFilter where the store was opened without `search`, QueryTimeout; what is found
+    is what the index has (`EventStore.index_lag`).
+    """
+
+    async def texts_typed(self, f: Filter, typed: str) -> list[Event]:
+        """The newest of `f`, with its limit, that have all these words."""
+        ...
+
+    async def people_typed(self, f: Filter, typed: str) -> list[Event]:
+        """The newest profiles (kind 0) of `f`, with its limit, whose name, display name or NIP-05
+        name has words that begin so, or whose npub or key does."""
+        ...
+
+    async def tags_typed(self, typed: str, most: int) -> list[tuple[str, int]]:
+        """Hashtags (`t`) that begin so, the most used first, each with how many events have it."""
         ...
 
 

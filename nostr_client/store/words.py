@@ -38,7 +38,7 @@ LONGEST_TEXT: Final = 100_000
 LONGEST_QUERY: Final = 500
 """Characters of a search that are read."""
 _MOST_WORDS: Final = 24
-_LONGEST_WORD: Final = 24
+LONGEST_WORD: Final = 24
 """Characters: what is longer, such as keys and names of files, is known by its beginning."""
 _LONGEST_KEPT: Final = 32
 """Characters of a piece of text that is remembered with its words."""
@@ -148,7 +148,7 @@ def _split(text: str) -> list[str]:
 def _read(text: str) -> tuple[list[str], list[str]]:
     """The words, and the Chinese characters that stand in a run, each alone."""
     if text.isascii():
-        return [word[:_LONGEST_WORD] for word in _plain_words(text.lower())], []
+        return [word[:LONGEST_WORD] for word in _plain_words(text.lower())], []
     words: list[str] = []
     characters: list[str] = []
     for piece in text.split():
@@ -158,7 +158,7 @@ def _read(text: str) -> tuple[list[str], list[str]]:
             found = _strange(piece) if len(piece) <= _LONGEST_KEPT else _read_piece(piece)
             words += found[0]
             characters += found[1]
-    return [word[:_LONGEST_WORD] for word in words], characters
+    return [word[:LONGEST_WORD] for word in words], characters
 
 
 def _read_piece(piece: str) -> tuple[list[str], list[str]]:

@@ -14,10 +14,11 @@ import pytest
 
 from nostr_client.errors import InvalidData, InvalidFilter, TooMany
 from nostr_client.nips import nip45
+from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import visibility
-from nostr_client.store.contract import OVERHEAD, EventStore, Priority, cost
+from nostr_client.store.contract import OVERHEAD, EventStore, FindsAsTyped, Priority, cost
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, SERVICE_URL, author, make
@@ -160,6 +161,58 @@ async def test_searches(store: EventStore) -> None:
     assert await store.count([Filter.of(search="tea", p=[BOB]), Filter.of(search="milk")]) == 2
     await store.remove([Filter.of(search="tea")])
     assert await store.query([Filter.of(kinds=[1])]) == [milk]
+
+
+async def test_finds_what_is_being_typed(store: EventStore) -> None:
+    assert isinstance(store, FindsAsTyped)
+    roof = make(ALICE, 1, NOW - 1, ("t", "Library"), content="The library roof is fixed, thé!")
+    cat = make(BOB, 1, NOW, ("t", "libre"), ("t", "open-source"), content="a cat on the roof")
+    lib = make(ALICE, 0, NOW, content='{"name":"Libby Noor","nip05":"libby@roof.example"}')
+    bob = make(BOB, 0, NOW - 2, content='{"name":"Öli","display_name":"日本語"}')
+    nobody = make(CAROL, 0, NOW, content="no JSON")
+    wrap = make(CAROL, 1059, NOW, ("t", "library"), content="library")
+    await store.save([roof, cat, lib, bob, nobody, wrap])
+    await store.finish_index()
+    texts = {
+        "libr": [roof],
+        "roof": [cat, roof],
+        "roof is fix": [roof],
+        "is fi": [],
+        "ro": [],
+        "libr ": [],
+    }
+    texts |= {
+        "th": [],
+        "the": [cat, roof],
+        '"the library" roo': [roof],
+        "": [],
+        '"*': [],
+        "lib roof": [],
+    }
+    for typed, found in texts.items():
+        assert await store.texts_typed(Filter.of(kinds=[1], limit=9), typed) == found, typed
+    assert await store.texts_typed(Filter.of(kinds=[1], authors=[BOB], limit=9), "roof") == [cat]
+    assert await store.texts_typed(Filter.of(kinds=[1], limit=1), "roof") == [cat]
+    npub = encode_npub(CAROL)
+    people = {"l": [lib], "noor": [lib], "libby n": [lib], "libby x": [], "LIBBY@ro": [lib]}
+    people |= {
+        "ol": [bob],
+        "日": [bob],
+        npub[:12]: [nobody],
+        CAROL[:7]: [nobody],
+        "roof.": [lib],
+        "roo.": [],
+    }
+    for typed, found in people.items():
+        assert await store.people_typed(Filter(limit=9), typed) == found, typed
+    assert await store.people_typed(Filter.of(authors=[BOB], limit=9), "l") == []
+    assert await store.people_typed(Filter.of(authors=[], limit=9), "l") == []
+    assert await store.tags_typed("#LIB", 9) == [("library", 1), ("libre", 1)]
+    assert await store.tags_typed("open-s", 9) == [("open-source", 1)]
+    assert await store.tags_typed("open s", 9) == []
+    await store.remove([Filter.of(ids=[cat.id, lib.id])])
+    assert await store.tags_typed("lib", 9) == [("library", 1)]
+    assert await store.people_typed(Filter(limit=9), "libby") == []
 
 
 async def test_what_is_too_much_or_unknown_is_refused(store: EventStore) -> None:

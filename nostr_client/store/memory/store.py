@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final, Self
@@ -19,7 +20,7 @@ from nostr_client.errors import StoreError, TooMany
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import place_of
-from nostr_client.store import rules, visibility, words
+from nostr_client.store import as_typed, rules, visibility, words
 from nostr_client.store.contract import (
     PAGE_BYTES,
     Evicted,
@@ -191,6 +192,25 @@ class MemoryStore:
         if most is not None and len(found) > most:
             raise TooMany(f"more than {most} events match")
         return sorted(found)
+
+    async def texts_typed(self, f: Filter, typed: str) -> list[Event]:
+        return await self._typed(f, lambda event: as_typed.has_begun(event, typed))
+
+    async def people_typed(self, f: Filter, typed: str) -> list[Event]:
+        return await self._typed(f, lambda event: as_typed.begins_so(event, typed))
+
+    async def _typed(self, f: Filter, fits: Callable[[Event], bool]) -> list[Event]:
+        visibility.check(f.changed(search=""), searchable=self._searchable)
+        await asyncio.sleep(0)
+        return list(islice(filter(fits, self._found([f], None)), f.limit))
+
+    async def tags_typed(self, typed: str, most: int) -> list[tuple[str, int]]:
+        visibility.check(Filter(search=typed), searchable=self._searchable)
+        await asyncio.sleep(0)
+        begin = as_typed.hashtag(typed)
+        tags = (tag for event in self._held.all() for tag in as_typed.tags_of(event))
+        counts = Counter(tag for tag in tags if begin and tag.startswith(begin))
+        return sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))[:most]
 
     async def history(self, address: str) -> list[Event]:
         return self._held.history(address)

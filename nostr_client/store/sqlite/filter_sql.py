@@ -29,6 +29,7 @@ _PUBKEY_AT: Final = 84
 """Where in `Event.json` it begins, counted from 1."""
 _SCORE_SCALE: Final = "1e10"
 """Scores that differ by less are alike: two that should be equal were summed in another order."""
+_SCORE: Final = f"CAST(bm25(words) * {_SCORE_SCALE} AS INTEGER)"
 _PLACE: Final = (
     "k.seq || ',' || k.created_at || ',' || CAST(substr(e.json, 8, 64) AS TEXT)"
     " || ',' || length(e.json)"
@@ -161,17 +162,19 @@ def probe(choice: Choice) -> Statement:
     return Statement(f"SELECT {' + '.join(counts)}", bound)
 
 
-def ranked(p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool) -> Statement:
-    """As `places`, of a search, what fits best first, then newest first.
+def ranked(
+    p: Plan, limit: int | None, now: int, *, candidates: int, alive: bool, scored: bool = True
+) -> Statement:
+    """As `places`, of a search, what fits best first if that is `scored`, then newest first.
 
-    Of more than `candidates` only those that were stored last are ranked.
+    Of more than `candidates` only those that were stored last are looked at.
     """
     values = [*_head(p, limit, now), *_arrays(p)]
     conditions, free = rest_text(p.by, p.rest, alive)
     [matching] = found(p.by, free)
     keys = (
         "SELECT * FROM (SELECT t.created_at AS created_at, t.tie AS tie, t.seq AS seq,"
-        f" CAST(bm25(words) * {_SCORE_SCALE} AS INTEGER) AS score"
+        f" {_SCORE if scored else 0} AS score"
         f" FROM {matching} WHERE {_RANGE}{conditions}"
         f" ORDER BY words.rowid DESC LIMIT :p{len(values) + 1})"
         " ORDER BY score, created_at DESC, tie DESC, seq DESC LIMIT :p5"

@@ -76,6 +76,8 @@ class StoreQueries:
                 )
             )
             return [Event.from_trusted(data) for data in page.events]
+        if self._indexer is not None:
+            self._indexer.asked()
         for f in asked:
             left = f.limit
             async for part in self._slices(f, SLICE if left is None else min(left, SLICE)):

@@ -100,6 +100,11 @@ _RECEIPTS: Final = (
     " WHERE state = 'confirmed' AND wanted = 1",
     "CREATE INDEX copy_audit ON copy (audit_at) WHERE audit_at > 0",
 )
+_AS_TYPED: Final = (
+    # The index keeps names and tags besides (`store.as_typed`): it is made anew.
+    "DROP TABLE IF EXISTS words",
+    "UPDATE state SET indexed = NULL",
+)
 STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _EVENTS,
     _HISTORY_AND_COPIES,
@@ -108,6 +113,7 @@ STEPS: Final[tuple[tuple[str, ...], ...]] = (
     _VANISHING,
     _MARKS,
     _RECEIPTS,
+    _AS_TYPED,
 )
 """Step n makes version n + 1 of the schema out of version n."""
 

@@ -1,13 +1,14 @@
 # ruff: noqa: S608 - SQL is made of constants; values are always bound
 """The index that searches are answered from, and how it keeps up.
 
-SQLite's FTS5 keeps, for each of the words of `words`, in which events and where it stands; the text
-itself is in `event` alone. Events are indexed in the order of their commits, some time after them:
-a batch of them whenever nothing is being saved or asked, or, where that never happens, from
-`PATIENCE` on for a share of the time. `state.indexed` says up to which seq, in the transaction of
-the batch, so that nothing is left out or indexed twice, whichever process dies or does the same.
-What is taken out of `event` is taken out here in the same transaction, by the words that its text
-still gives.
+SQLite's FTS5 keeps, for each of the words of `words` and `as_typed`, in which events and where it
+stands; the text itself is in `event` alone. Events are indexed in the order of their commits, some
+time after them: a batch of them whenever nothing is being saved or asked, or, where that never
+happens, from `PATIENCE` on for a share of the time; a gentle index (`StoreOptions.gentle`) takes
+smaller batches, and a share of the time when it is idle, too. `state.indexed` says up to which seq,
+in the transaction of the batch, so that nothing is left out or indexed twice, whichever process
+dies or does the same. What is taken out of `event` is taken out here in the same transaction, by
+the words that its text still gives.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Final
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
-from nostr_client.store import words
+from nostr_client.store import as_typed, words
 from nostr_client.store.contract import ReadSince, Stored
 from nostr_client.store.sqlite.database import Database
 
@@ -35,6 +36,10 @@ PATIENCE: Final = 15.0
 """Seconds that the index waits for an idle moment while it is behind."""
 BUSY_SHARE: Final = 0.1
 """At most so much of the time goes into the index while others save or ask."""
+GENTLE_SHARE: Final = 0.3
+"""At most so much of the time goes into a gentle index while nothing else happens."""
+FIRST: Final = 4.0
+"""Seconds after its opening in which a gentle store indexes nothing."""
 _LOOK_EVERY: Final = 1.0
 _AT_ONCE: Final = 100
 _WORDS_AT_ONCE: Final = 4000
@@ -57,6 +62,7 @@ def prepare(db: sqlite3.Connection) -> None:
         db.execute("CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='ascii')")
     except sqlite3.OperationalError as error:
         raise StoreError(f"search needs SQLite with FTS5, which is not here ({error})") from error
+    db.execute("CREATE VIRTUAL TABLE word_terms USING fts5vocab(words, row)")
     # Merging is done in even portions, by us: FTS5's own would now and then take 30 ms and more.
     db.execute("INSERT INTO words (words, rank) VALUES ('automerge', 0), ('crisismerge', 256)")
     db.execute("UPDATE state SET indexed = 0")
@@ -81,9 +87,11 @@ def forget(db: sqlite3.Connection, events: Mapping[int, Event]) -> None:
 class Indexer:
     """Keeps the index up with one store."""
 
-    def __init__(self, db: Database, read_since: ReadSince) -> None:
+    def __init__(self, db: Database, read_since: ReadSince, *, gentle: bool = False) -> None:
         self._db = db
         self._read_since = read_since
+        self._first = FIRST if gentle else 0.0
+        self._share = GENTLE_SHARE if gentle else 1.0
         self._wake = asyncio.Event()
         self._busy_at = 0.0
         self._behind_since: float | None = None
@@ -106,6 +114,7 @@ class Indexer:
     async def run(self) -> None:
         """Work until cancelled."""
         failed = ""
+        await asyncio.sleep(self._first)
         while True:
             self._wake.clear()
             try:
@@ -146,7 +155,8 @@ class Indexer:
     async def _index(self, stored: Stored, *, politely: bool) -> int:
         """Index a part of the order of commits; up to where the index has come then."""
         place = stored.before
-        part = 1 if not politely or self._quiet() else _BUSY_PART
+        gentle = self._share < 1
+        part = 1 if not politely or (self._quiet() and not gentle) else _BUSY_PART
         batches = _batches(stored, part)
         while True:
             if politely:
@@ -155,14 +165,15 @@ class Indexer:
             if batch is None:
                 break
             after, rows = batch
-            if part > 1:
+            if part > 1 and not self._quiet():
                 await self._gap()
             now, writing = await self._db.write(_insertion(place, after, rows, part))
             if now != after:
                 return now  # another process does the same
             place = after
-            if politely and not self._quiet():
-                await asyncio.sleep((reading + writing) * (1 / BUSY_SHARE - 1))
+            if politely:
+                share = self._share if self._quiet() else BUSY_SHARE
+                await asyncio.sleep((reading + writing) * (1 / share - 1))
         return place
 
     async def _gap(self) -> None:
@@ -213,7 +224,7 @@ def _rows(
     events: Iterator[tuple[int, Event]] | Sequence[tuple[int, Event]],
 ) -> Iterator[tuple[int, str]]:
     for seq, event in events:
-        if found := words.words_of(event):
+        if found := as_typed.entries_of(event):
             yield seq, " ".join(found)
 
 

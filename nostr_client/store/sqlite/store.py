@@ -27,6 +27,7 @@ from nostr_client.store.sqlite.queries import StoreQueries
 from nostr_client.store.sqlite.quotas import SqliteQuotas
 from nostr_client.store.sqlite.reader import TableReader
 from nostr_client.store.sqlite.search_index import Indexer
+from nostr_client.store.sqlite.typed import SearchAsTyped
 from nostr_client.store.sqlite.writer import Saver
 from nostr_client.store.watching import Hearing, Watch, Watchers
 
@@ -39,7 +40,7 @@ _SAVE_AT_ONCE: Final = 2000
 _QUEUED_EVENTS: Final = 50_000
 
 
-class SqliteStore(StoreQueries, StoreMaintenance):
+class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
     """See `EventStore`; opened by `store.opening.open_store`."""
 
     def __init__(
@@ -76,8 +77,8 @@ class SqliteStore(StoreQueries, StoreMaintenance):
         )
         try:
             # No question, and so bound by no limit of questions, however busy the machine is.
-            secret = db.at_once(
-                lambda c: c.execute("SELECT secret FROM state").fetchone()[0], WRITE_LIMIT
+            secret, indexed = db.at_once(
+                lambda c: c.execute("SELECT secret, indexed FROM state").fetchone(), WRITE_LIMIT
             )
             keys = IndexKeys(secret)
             self = cls(db, keys, Saver(keys, places), options.clock)
@@ -88,8 +89,9 @@ class SqliteStore(StoreQueries, StoreMaintenance):
             if writable:
                 tasks.append(asyncio.create_task(self._clean()))
             if options.search and writable:
-                await db.write(search_index.prepare)
-                self._indexer = Indexer(db, self._read_since)
+                if indexed is None:
+                    await db.write(search_index.prepare)
+                self._indexer = Indexer(db, self._read_since, gentle=options.gentle)
                 tasks.append(asyncio.create_task(self._indexer.run()))
             try:
                 yield self

@@ -14,7 +14,7 @@ import pytest
 from nostr_client.errors import InvalidFilter, QueryTimeout
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import words
+from nostr_client.store import as_typed, words
 from nostr_client.store.contract import EventStore
 from nostr_client.store.sqlite import database, search, search_index
 from tests.store import samples
@@ -99,7 +99,7 @@ def matching(naive: NaiveStore, f: Filter, reader: frozenset[str] | None = None)
 def scores(f: Filter, found: Sequence[Event], held: Sequence[Event]) -> list[float]:
     """What FTS5's bm25 is documented to give, the better the lower."""
     k1, b = 1.2, 0.75
-    indexed = [text for event in held if (text := words.words_of(event))]
+    indexed = [text for event in held if (text := as_typed.entries_of(event))]
     average = sum(map(len, indexed)) / len(indexed)
     weights = []
     for phrase in words.phrases(f.search or ""):
@@ -107,7 +107,7 @@ def scores(f: Filter, found: Sequence[Event], held: Sequence[Event]) -> list[flo
         weights.append(max(math.log((len(indexed) - having + 0.5) / (having + 0.5)), 1e-6))
     result = []
     for event in found:
-        text = words.words_of(event)
+        text = as_typed.entries_of(event)
         score = 0.0
         for phrase, weight in zip(words.phrases(f.search or ""), weights, strict=True):
             times = _times(phrase, text)
