@@ -25,6 +25,7 @@ from nostr_client.cli import (
     people,
     private_lists,
     relays,
+    search,
 )
 from nostr_client.cli.command import PLAIN, add_command
 from nostr_client.command_line.run import run_command_line
@@ -54,6 +55,7 @@ def build() -> Group:
         notes,
         dm,
         feed,
+        search,
         people,
         private_lists,
         blossom,

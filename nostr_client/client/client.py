@@ -57,7 +57,7 @@ class NostrClient(ClientRooms):
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
     `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
-    versions), `timeline`, `threads`, `messages` (private ones), `key_leaks` (the alarm),
+    versions), `timeline`, `threads`, `search`, `messages` (private ones), `key_leaks` (the alarm),
     `feed_sync` (the background reading);
     `replication`, `history` (what relays hold, compared and fetched), `own_history` (all of one's
     own, brought here by itself), `inquiry` (whether they hold somebody's notes back), `mutual_aid`

@@ -12,12 +12,12 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.client.keys import ClientKeys
 from nostr_client.config import ClientConfig
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, StoreError
 from nostr_client.kit.last_kit import last_kit
 from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.outages import Outages
@@ -110,9 +110,7 @@ class ClientNetwork:
     async def _connect(self, enter: Enter, relays: Sequence[str] | None) -> None:
         """The rooms that keep and carry events."""
         me, data, config = self.pubkey, private_folder(self.paths.data), self.config
-        self.store = await enter(
-            open_store(data / "events.db", StoreOptions(keep_history_of=[me] if me else []))
-        )
+        self.store = await self._open_store(enter)
         self.copies = self.store.ledger
         self.store.quotas.limits = QuotaLimits(
             relay=config.relay_quota_mb * 2**20, stranger=config.stranger_quota_mb * 2**20
@@ -164,6 +162,20 @@ class ClientNetwork:
             confirmation=confirmation,
             clock=self._clock,
         )
+
+    async def _open_store(self, enter: Enter) -> EventStore:
+        """The store, with its index; where that cannot be made (no FTS5 here, no room on the disk),
+        all else works without."""
+        where = self.paths.data / "events.db"
+        keep = [self.pubkey] if self.pubkey else []
+        try:
+            opened = await enter(
+                open_store(where, StoreOptions(keep_history_of=keep, search=True, gentle=True))
+            )
+        except StoreError as error:
+            opened = await enter(open_store(where, StoreOptions(keep_history_of=keep)))
+            log.warning("nothing that is stored here can be searched for: %s", error)
+        return cast("EventStore", opened)
 
     def _put_guards(self, reader: ListReader) -> Confirmation:
         """What is signed here passes the guards; lists, which are read before they are changed, are

@@ -46,6 +46,8 @@ from nostr_client.social.profiles import Profiles
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.relay_portraits import RelayPortraits
+from nostr_client.social.search import Search
+from nostr_client.social.search_relays import SearchRelays
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.store.contract import (
@@ -71,6 +73,7 @@ class ClientRooms(ClientNetwork):
     feed_sync: FeedSync
     timeline: Timeline
     threads: Threads
+    search: Search
     messages: Messages
     replication: Replication
     history: History
@@ -163,6 +166,17 @@ class ClientRooms(ClientNetwork):
                 comparer=IdComparer(self.store, self.pool, trials, clock),
                 clock=clock,
             )
+        )
+        searched = SearchRelays(
+            self.courier,
+            self.guard,
+            me,
+            facts=self.relay_facts,
+            monitors=self.config.monitors,
+            clock=clock,
+        )
+        self.search = Search(
+            self.courier, views, self.profiles, self.follows, searched, owner=me, clock=clock
         )
         missing = ReferencedEvents(self.courier)
         self.timeline = Timeline(self.courier, self.follows, views, missing, owner=me, clock=clock)

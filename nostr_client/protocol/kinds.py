@@ -41,6 +41,7 @@ MUTES: Final = 10000
 RELAY_LIST: Final = 10002
 BOOKMARKS: Final = 10003
 BLOCKED_RELAYS: Final = 10006
+SEARCH_RELAYS: Final = 10007
 PRIVATE_RELAYS: Final = 10013
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""

@@ -181,3 +181,22 @@ async def test_offline_nothing_is_sent_nor_waited_for(
     async with run.reading(account):
         pass
     assert waited == [MEANWHILE_LIMIT]
+
+
+async def test_search_finds_what_is_here_and_says_who_was_asked(home: Home, key: SecretKey) -> None:
+    """No relay of the account searches: what is here is found, and that is said."""
+    home.configure()
+    await home.import_key(key)
+    posted = await home.run("post", f"the library roof {HOSTILE}", "--json")
+    found = await home.run("search", "library", "roo", "--json")
+    assert found.code == 0, found.err
+    assert [(r["found"], r["id"]) for r in found.records] == [("note", posted.record["id"])]
+    plain = await home.run("search", "libr", "--offline")
+    assert _harmful.sub("", plain.out) == plain.out
+    assert "library roof" in plain.out
+    nothing = await home.run("search", "cathedral")
+    assert (nothing.code, "no relay" in nothing.err) == (Exit.NO_ANSWER, True), nothing.err
+    assert (await home.run("search", "cathedral", "--offline")).code == Exit.NOT_FOUND
+    secret = await home.run("search", nip19.encode_nsec(SecretKey.generate()))
+    assert secret.code != 0
+    assert "nsec1" not in secret.err

@@ -72,6 +72,7 @@ async def rooms(
     private: Sequence[str] = ("127.0.0.1",),
     keyed: bool = False,
     minds_outages: bool = False,
+    search: bool = False,
     clock: Clock | None = None,
 ) -> AsyncIterator[Rooms]:
     """A store, a pool, a book and a courier; loopback counts as a host that the person allows."""
@@ -83,7 +84,9 @@ async def rooms(
         store = await stack.enter_async_context(
             open_store(
                 folder / "events.db",
-                StoreOptions(clock=clock, keep_history_of=[me] if me else []),
+                StoreOptions(
+                    clock=clock, keep_history_of=[me] if me else [], search=search, gentle=True
+                ),
             )
         )
         pool = await stack.enter_async_context(

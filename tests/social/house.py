@@ -87,6 +87,7 @@ async def house(
     signer: Signer | None = None,
     only_here: bool = True,
     minds_outages: bool = False,
+    search: bool = False,
 ) -> AsyncIterator[House]:
     me = key.public_key.hex
     async with rooms(
@@ -97,6 +98,7 @@ async def house(
         own_relay=own_relay,
         private=private,
         minds_outages=minds_outages,
+        search=search,
     ) as r:
         courier, clock = r.courier, r.clock
         signer = (signer or LocalSigner(key, clock)) if can_sign else None
