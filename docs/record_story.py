@@ -317,7 +317,7 @@ async def play(story: Story, recording: Recording, ana: Seat, ben: Seat, me: Nos
     await fallen(ana, recording, left)
     await ana.press("escape", "c", *NEXT, "ctrl+s")
     say("Ana writes again. Does Ben notice?")
-    await ana.sees("have it")
+    await ana.sees("waiting")
     await reads(ben, NEXT[:40])
     say("Ben reads on: one relay of her list is left, and he finds her there.")
     await asyncio.sleep(2)

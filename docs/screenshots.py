@@ -64,6 +64,8 @@ async def draw(app: NostrApp, pilot: Pilot[int]) -> None:
     keep(app, "writing")
     await pilot.press("ctrl+s")
     await seen(app, "5 of 5")
+    await pilot.press("D")
+    await seen(app, "5 of 5 have it")
     await pilot.pause(0.5)
     keep(app, "sent")
     await pilot.press("escape", "G")

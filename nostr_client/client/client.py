@@ -55,7 +55,8 @@ class NostrClient(ClientRooms):
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
-    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `follows`, `mutes`,
+    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `completion` (of what is
+    being written), `follows`, `mutes`,
     `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
     versions), `timeline`, `threads`, `search`, `messages` (private ones), `key_leaks` (the alarm),
     `feed_sync` (the background reading);

@@ -31,6 +31,7 @@ from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.survival import Survivals
 from nostr_client.social.blocked_relays import BlockedRelays
 from nostr_client.social.bookmarks import Bookmarks
+from nostr_client.social.completion import Completion
 from nostr_client.social.feed_sync import FeedSync
 from nostr_client.social.follows import Follows
 from nostr_client.social.key_leaks import KeyLeaks
@@ -62,6 +63,7 @@ class ClientRooms(ClientNetwork):
     publisher: Publisher
     notes: Notes
     follows: Follows
+    completion: Completion
     mutes: Mutes
     bookmarks: Bookmarks
     blocked_relays: BlockedRelays
@@ -104,6 +106,7 @@ class ClientRooms(ClientNetwork):
         self.publisher = Publisher(self.guard, self._writer, self.verifier.verify)
         self.notes = Notes(self.publisher)
         self.follows = Follows(self.courier, self.guard, me)
+        self.completion = Completion(self.store, self.follows, self.profiles, owner=me, clock=clock)
         self.mutes = Mutes(self.courier, self.guard, me, data, self.config.muted_kinds)
         await self.mutes.recall()
         self.bookmarks = Bookmarks(self.courier, self.guard, me)

@@ -43,6 +43,10 @@ BOOKMARKS: Final = 10003
 BLOCKED_RELAYS: Final = 10006
 SEARCH_RELAYS: Final = 10007
 PRIVATE_RELAYS: Final = 10013
+EMOJI_LIST: Final = 10030
+EMOJI_SET: Final = 30030
+DRAFT_WRAP: Final = 31234
+"""A draft, encrypted to its author alone (NIP-37)."""
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""
 DM_RELAYS: Final = 10050

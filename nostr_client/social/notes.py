@@ -23,6 +23,7 @@ from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.ancestors import fetch_ancestors
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.views import Posted
+from nostr_client.social.writing import Writing
 from nostr_client.store.contract import CopyState
 
 FIND_LIMIT: Final = 5.0
@@ -61,12 +62,40 @@ class Notes:
 
         `tags` come beside those of what the text mentions, and before them.
         """
+        draft = await self._note(text, tags, warning)
+        return await self._publisher.publish(draft, on_answer=on_answer)
+
+    async def draft_of(self, writing: Writing) -> Draft:
+        """What a person wrote as a draft, with the tags that it needs. Raises InvalidEvent,
+        SecretFound, StoreError."""
+        if writing.reply_to:
+            return await self._reply(writing.reply_to, writing.text, writing.tags, writing.warning)
+        text = writing.text
+        if writing.quote and writing.text.strip():
+            text = f"{text}\n\n{await self.reference(writing.quote)}"
+        return await self._note(text, writing.tags, writing.warning)
+
+    async def write(self, writing: Writing, *, on_answer: OnAnswer | None = None) -> Posted:
+        """Publish what a person wrote: as `post` and `reply` do, or with a quote."""
+        draft = await self.draft_of(writing)
+        return await self._publisher.publish(draft, on_answer=on_answer)
+
+    async def reference(self, event_id: str) -> str:
+        """The `nostr:` URI by which a text quotes an event (NIP-18, NIP-21). Raises InvalidEvent
+        when it is nowhere."""
+        event = await self.find(event_id)
+        hints = [hint] if (hint := await self.hint(event)) else []
+        if event.address:
+            name = next(iter(event.values("d")), "")
+            return f"nostr:{nip19.encode_naddr(event.kind, event.pubkey, name, hints)}"
+        code = nip19.encode_nevent(event.id, hints, event.pubkey, event.kind)
+        return f"nostr:{code}"
+
+    async def _note(self, text: str, tags: Iterable[Sequence[str]], warning: str | None) -> Draft:
         content = clean(text)
         own = given_tags(tags)
         more = await self._tags_for(content, own)
-        return await self._publisher.publish(
-            Draft(kinds.NOTE, content, (*own, *more, *_warned(warning))), on_answer=on_answer
-        )
+        return Draft(kinds.NOTE, content, (*own, *more, *_warned(warning)))
 
     async def reply(
         self,
@@ -85,14 +114,18 @@ class Notes:
 
         Raises InvalidEvent when that is a private message.
         """
+        draft = await self._reply(parent_id, text, tags, warning)
+        return await self._publisher.publish(draft, on_answer=on_answer)
+
+    async def _reply(
+        self, parent_id: str, text: str, tags: Iterable[Sequence[str]], warning: str | None
+    ) -> Draft:
         content = clean(text)
         parent = await self.find(parent_id)
         kind, thread = await self._answer_to(parent, content)
         own = (*await self._with_hints(thread), *given_tags(tags))
         more = await self._tags_for(content, own)
-        return await self._publisher.publish(
-            Draft(kind, content, (*own, *more, *_warned(warning))), on_answer=on_answer
-        )
+        return Draft(kind, content, (*own, *more, *_warned(warning)))
 
     async def _answer_to(self, parent: Event, content: str) -> tuple[int, Tags]:
         """The kind of an answer, and the tags that say what it answers."""

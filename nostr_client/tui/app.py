@@ -32,7 +32,6 @@ from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_line, safe_text
-from nostr_client.social.views import NoteView
 from nostr_client.tui import session_lock, themes
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.app_messages import (
@@ -68,6 +67,7 @@ from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
+from nostr_client.tui.screens.note_compose import Purpose
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
@@ -235,7 +235,7 @@ class NostrApp(App[int]):
         self._ways_back = []
         await self.push_screen(MainScreen(logged_in.client, logged_in.account, self._environment))
         if logged_in.fresh:
-            self._compose(None)
+            self._compose(Purpose())
 
     def on_add_account(self, message: AddAccount) -> None:
         self.start(partial(self._enter, partial(self._login_flow.first_run, back=True)), "enter")
@@ -382,11 +382,11 @@ class NostrApp(App[int]):
 
     def on_write(self, message: Write) -> None:
         if self._may_write(message):
-            self._compose(message.reply_to)
+            self._compose(Purpose(message.reply_to, message.quote))
 
-    def _compose(self, reply_to: NoteView | None) -> None:
+    def _compose(self, purpose: Purpose) -> None:
         if self.main is not None and not isinstance(self.screen, ComposeScreen):
-            self.push_screen(self._composer.screen(self.main, reply_to))
+            self.push_screen(self._composer.screen(self.main, purpose))
 
     def _may_write(self, message: Message) -> bool:
         """May the account write now? If not, why is said; or its key is asked for, and then

@@ -52,9 +52,10 @@ class Unfolded(Message):
 
 @dataclass
 class Write(Message):
-    """Write a note, or an answer to one."""
+    """Write a note, an answer to one, or a note that quotes one."""
 
     reply_to: NoteView | None = None
+    quote: NoteView | None = None
 
 
 @dataclass

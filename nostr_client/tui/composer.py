@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from nostr_client.errors import NostrError, StoreError
-from nostr_client.social.views import NoteView
+from nostr_client.social.writing import Writing
 from nostr_client.tui import drafts
-from nostr_client.tui.note_renderer import quoted
-from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.completing import emoji_tags
+from nostr_client.tui.draft_text import DraftText
 from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.screens.note_compose import NoteComposeScreen, Purpose
 from nostr_client.tui.user_interface import UserInterface
 from nostr_client.tui.widgets.send_progress import Sending
 
@@ -21,28 +22,21 @@ class Composer:
         self._ui = ui
         self._under_way: set[drafts.DraftSaver] = set()
 
-    def screen(
-        self, main: MainScreen, reply_to: NoteView | None, *, start: str = ""
-    ) -> ComposeScreen:
-        """The screen that writes a note from `main`, or an answer to one; with `start` in it, where
-        that could not be kept as a draft."""
-        name = drafts.NEW_NOTE if reply_to is None else drafts.reply_to(reply_to.event.id)
-        draft = drafts.DraftFile(main.client.paths, main.client.pubkey, name)
-        saver = drafts.DraftSaver(draft)
+    def screen(self, main: MainScreen, purpose: Purpose, *, start: str = "") -> NoteComposeScreen:
+        """The screen that writes a note from `main`; with `start` in it, where that could not be
+        kept as a draft."""
+        draft = drafts.DraftFile(main.client.paths, main.client.pubkey, purpose.draft_name)
 
         def submit(text: str, saver: drafts.DraftSaver) -> None:
-            sending = Sending(main.write_relays, own=main.own_relay_url, text=text)
-            main.awaits_note = reply_to is None
+            body = DraftText.of(text).body
+            sending = Sending(main.write_relays, own=main.own_relay_url, text=body)
+            main.awaits_note = purpose.reply_to is None
             self._ui.follow(sending)
             self._under_way.add(saver)
-            self._ui.start(partial(self._send, main, text, saver, sending, reply_to), "send")
+            self._ui.start(partial(self._send, main, text, saver, sending, purpose), "send")
 
-        title, answered = "New note", ""
-        if reply_to is not None:
-            title = f"Answer to {reply_to.author.label}"
-            answered = quoted(reply_to.event.content)
-        return ComposeScreen(
-            saver, submit, title=title, answered=answered, reply_to=reply_to, start=start
+        return NoteComposeScreen(
+            main.client, drafts.DraftSaver(draft), submit, purpose, start=start
         )
 
     async def flush(self) -> None:
@@ -57,18 +51,18 @@ class Composer:
         text: str,
         saver: drafts.DraftSaver,
         sending: Sending,
-        reply_to: NoteView | None,
+        purpose: Purpose,
     ) -> None:
         """Keep and send a note; its draft goes once the note is kept."""
         try:
             with saver.sending(text):
-                await self._post(main, text, saver, sending, reply_to)
+                await self._post(main, text, saver, sending, purpose)
         except NostrError as error:
             sending.finish("" if sending.kept else str(error))
             if sending.kept:
                 self._ui.say(str(error), "warning")
             else:
-                await self._not_sent(main, text, saver, reply_to, str(error))
+                await self._not_sent(main, text, saver, purpose, str(error))
         finally:
             self._under_way.discard(saver)
 
@@ -78,15 +72,13 @@ class Composer:
         text: str,
         saver: drafts.DraftSaver,
         sending: Sending,
-        reply_to: NoteView | None,
+        purpose: Purpose,
     ) -> None:
         client = main.client
         try:
             await saver.flush()  # so that it is somewhere, should we end before it is a note
-            if reply_to is None:
-                posted = await client.post(text, on_answer=sending.add_answer)
-            else:
-                posted = await client.reply(reply_to.event.id, text, on_answer=sending.add_answer)
+            writing = await self._writing(main, text, purpose)
+            posted = await client.notes.write(writing, on_answer=sending.add_answer)
         finally:
             if sending.kept:
                 await saver.sent(text)
@@ -97,12 +89,24 @@ class Composer:
             sending.add_answer(answer)
         sending.finish()
 
+    @staticmethod
+    async def _writing(main: MainScreen, draft: str, purpose: Purpose) -> Writing:
+        """What a draft says. Raises StoreError."""
+        text, warning = DraftText.of(draft)
+        return Writing(
+            text=text,
+            reply_to=purpose.reply_to.event.id if purpose.reply_to else "",
+            quote=purpose.quote.event.id if purpose.quote else "",
+            warning=warning,
+            tags=emoji_tags(text, await main.client.completion.vocabulary()),
+        )
+
     async def _not_sent(
         self,
         main: MainScreen,
         text: str,
         saver: drafts.DraftSaver,
-        reply_to: NoteView | None,
+        purpose: Purpose,
         problem: str,
     ) -> None:
         """The note is not kept: its text is the person's again, as a draft, or where the disk takes
@@ -111,9 +115,9 @@ class Composer:
             await saver.put_back(text)
         except StoreError:
             self._ui.say(f"Not sent: {problem}", "error")
-            if isinstance(self._ui.screen, ComposeScreen) and not self._ui.screen.is_private:
-                self._ui.screen.give_back(text)
+            if isinstance(self._ui.screen, NoteComposeScreen):
+                await self._ui.screen.give_back(text)
             else:
-                await self._ui.ask(self.screen(main, reply_to, start=text))
+                await self._ui.ask(self.screen(main, purpose, start=text))
             return
         self._ui.say(f"Not sent, kept as a draft: {problem}", "error")

@@ -11,7 +11,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,11 +31,25 @@ _under_way: Final[dict[Path, str]] = {}
 """Texts that this process is sending, by the file of their draft: no drafts any more."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
 NEW_NOTE: Final = "note"
+EDITING: Final = ".editing.txt"
+
+
+def quoting(event_id: str) -> str:
+    """The name of the draft that quotes an event."""
+    return f"quote-{event_id}"
 
 
 def reply_to(event_id: str) -> str:
     """The name of the draft that answers an event."""
     return f"reply-{event_id}"
+
+
+def _written_at(path: Path) -> int:
+    """When a file was written, in ns since 1970; 0 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 class DraftFile:
@@ -45,6 +59,8 @@ class DraftFile:
         if not _is_name(pubkey) or not _is_name(name):
             raise ValueError("a draft is named by lowercase letters, digits and hyphens")
         self.path: Path = paths.data / "drafts" / pubkey / f"{name}.txt"
+        self.editor_file: Path = self.path.with_suffix(EDITING)
+        """Where its text lies while another program edits it."""
         self.aside: Path | None = None
         """Where the last file lies that could not be read whole."""
         self._unread = False
@@ -53,7 +69,14 @@ class DraftFile:
         """What was kept, or nothing. Raises StoreError.
 
         A file that cannot be read, or not whole, is set `aside`: what is written next replaces it.
+        What an editor wrote when we were ended is what the draft has become.
         """
+        with (
+            translated(f"{self.editor_file} cannot be made the draft"),
+            suppress(FileNotFoundError),
+        ):
+            if self.editor_file.stat().st_mtime_ns >= _written_at(self.path):
+                self.editor_file.replace(self.path)
         try:
             with self.path.open("rb") as file:
                 data = file.read(MOST_BYTES)
@@ -123,6 +146,11 @@ class DraftSaver:
         self._draft = draft
         self._text: str | None = None
         self._writing = asyncio.Lock()
+
+    @property
+    def editor_file(self) -> Path:
+        """Where the text lies while another program edits it."""
+        return self._draft.editor_file
 
     @property
     def aside(self) -> Path | None:

@@ -114,6 +114,7 @@ NOTE: Final = KeyGroup(
         Key("r", "reply", "Reply", "reply"),
         Key("f", "react", "React with ♥", "react"),
         Key("t", "repost", "Repost (asks first)", "repost"),
+        Key("Q", "quote", "Quote it in a note of your own"),
         Key("p", "profile", "The author's profile", "profile"),
         Key("C", "copies", "Where your note is, and what it survives", "copies"),
         Key("s", "unfold", "Show or hide what a content warning folds"),
@@ -128,6 +129,13 @@ WRITING: Final = KeyGroup(
         Key("ctrl+s", "send", "Send", "send", priority=True),
         Key("escape", "keep", "Close and keep as draft", "keep as draft", priority=True),
         Key("ctrl+z", "undo", "Undo"),
+    ),
+)
+WRITING_NOTE: Final = KeyGroup(
+    "Writing a note",
+    (
+        Key("ctrl+g", "editor", "Write in your own editor ($VISUAL or $EDITOR)", priority=True),
+        Key("ctrl+t", "warning", "Fold it behind a content warning, or not", priority=True),
     ),
 )
 FORM: Final = KeyGroup(

@@ -8,8 +8,8 @@ from typing import Any
 from textual.screen import Screen
 
 from nostr_client.tui.composer import Composer
-from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.screens.note_compose import NoteComposeScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.thread import ThreadScreen
@@ -59,7 +59,7 @@ def _reopen(screen: Screen[Any], composer: Composer) -> Reopen | None:
         case RoomScreen():
             members = screen.members
             return lambda main: RoomScreen(main.client, members, main.names)
-        case ComposeScreen() if not screen.is_private:
-            answered = screen.reply_to
-            return lambda main: composer.screen(main, answered)
+        case NoteComposeScreen():
+            purpose = screen.purpose
+            return lambda main: composer.screen(main, purpose)
     return None

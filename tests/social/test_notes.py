@@ -12,6 +12,7 @@ from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_digest
 from nostr_client.social.notes import clean
+from nostr_client.social.writing import Writing
 from tests.social.house import (
     ANA,
     BEN,
@@ -254,6 +255,25 @@ async def test_a_repost_of_a_protected_event_stays_empty(tmp_path: Path) -> None
         posted = await h.notes.repost(note.id)
         assert posted.event.content == ""
         assert posted.event.value("e") == note.id
+
+
+async def test_a_quote_is_named_in_the_text_with_where_it_is(
+    tmp_path: Path, loopback_only: list[str]
+) -> None:
+    async with house(tmp_path) as h:
+        note = signed(BEN, content="hello")
+        article = signed(BEN, 30023, "long", (("d", "roof"),))
+        await h.keep(note, article, ben_writes())
+        drafted = await h.notes.draft_of(Writing(text="look", quote=note.id, warning=""))
+        code = nip19.encode_nevent(note.id, [HOME], BEN_KEY, 1)
+        assert drafted.content == f"look\n\nnostr:{code}"
+        quote, person = ("q", note.id, HOME, BEN_KEY), ("p", BEN_KEY, HOME)
+        assert drafted.tags == (person, quote, ("content-warning",))
+        posted = await h.notes.write(Writing(text="read", quote=article.id))
+        assert ("q", f"30023:{BEN_KEY}:roof", HOME) in posted.event.tags
+        answer = await h.notes.draft_of(Writing(text="and?", reply_to=note.id))
+        assert ("e", note.id, HOME, "root", BEN_KEY) in answer.tags
+    loopback_only.clear()  # relays that exist in this story only
 
 
 async def test_other_kinds_are_reposted_as_what_they_are(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from nostr_client.tui.keymap import (
     NOTE,
     PROFILE,
     WRITING,
+    WRITING_NOTE,
     Key,
     KeyGroup,
 )
@@ -72,6 +73,7 @@ def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
         *OF_COPIES,
         *OF_ROOMS,
         WRITING,
+        WRITING_NOTE,
         private_compose.KEYS,
         FORM,
         secret.KEYS,

@@ -16,7 +16,6 @@ from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
 from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
-from nostr_client.social.views import NoteView
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver
 from nostr_client.tui.keymap import WRITING
@@ -35,6 +34,8 @@ class ComposeScreen(ModalScreen[None]):
     """Writes one note. Closing it in any way keeps the draft; only a note that is kept ends it."""
 
     BINDINGS: ClassVar[list[BindingType]] = WRITING.bindings()
+    MORE_KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Named beside those that every composer has."""
 
     def __init__(
         self,
@@ -43,14 +44,12 @@ class ComposeScreen(ModalScreen[None]):
         *,
         title: str,
         answered: str = "",
-        reply_to: NoteView | None = None,
         start: str = "",
     ) -> None:
-        """`title` and `answered` (the note `reply_to`) are safe text, shown as they are. `start` is
-        a text that comes before what the draft holds."""
+        """`title` and `answered`, what it is about, are safe text, shown as they are. `start` is a
+        text that comes before what the draft holds."""
         super().__init__()
         self.saver = saver
-        self.reply_to = reply_to
         self._submit = submit
         self._title = title
         self._answered = answered
@@ -102,22 +101,34 @@ class ComposeScreen(ModalScreen[None]):
             self.post_message(Say(words, "error"))
         if draft:
             self._text = draft
-            self.text.load_text(draft)
-            self.text.move_cursor(self.text.document.end)
+            self._put(await self.read(draft))
         self._trouble = ""
         set_text(self, "#kept", "your draft" if draft else "")
         self.text.disabled = False
         self.text.focus()
         if self._start:
-            self.give_back(self._start)
+            await self.give_back(self._start)
         self._count()
         self.takes_keys.set()
 
-    def give_back(self, text: str) -> None:
-        """A text that could not be sent, nor kept, stands before what is written here."""
-        begun = self.text.text.strip()
-        self.text.load_text(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
+    async def read(self, draft: str) -> str:
+        """What of a draft stands in the text."""
+        return draft
+
+    @property
+    def draft(self) -> str:
+        """What is kept and sent of what stands here."""
+        return self.text.text
+
+    def _put(self, text: str) -> None:
+        self.text.load_text(text)
         self.text.move_cursor(self.text.document.end)
+
+    async def give_back(self, draft: str) -> None:
+        """A draft that could not be sent, nor kept, stands before what is written here."""
+        text = await self.read(draft)
+        begun = self.text.text.strip()
+        self._put(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
 
     async def _opened(self) -> str:
         """The draft; a signer that is away is waited for. Raises SigningRefused, StoreError."""
@@ -132,12 +143,14 @@ class ComposeScreen(ModalScreen[None]):
             await asyncio.sleep(TRY_AGAIN)
 
     @on(TextArea.Changed)
-    def _typed(self) -> None:
+    def changed(self) -> None:
+        """What is written has changed: it is kept soon."""
         self._count()
-        if self.text.text == self._text:
+        draft = self.draft
+        if draft == self._text:
             return
-        self._text = self.text.text
-        self.saver.typed(self.text.text)
+        self._text = draft
+        self.saver.typed(draft)
         self._keep_later(SAVE_AFTER)
 
     def _keep_later(self, seconds: float) -> None:
@@ -164,20 +177,23 @@ class ComposeScreen(ModalScreen[None]):
         return True
 
     def _count(self) -> None:
+        written = bool(self.text.text)
+        keys = (("ctrl+s", "send"), ("esc", "keep as draft" if written else "close"))
+        set_text(self, "#count", key_words(((self.counted, ""), *keys, *self.MORE_KEYS)))
+
+    @property
+    def counted(self) -> str:
+        """How much stands here, in words."""
         count = len(self.text.text)
-        words = "1 character" if count == 1 else f"{count} characters"
-        keys = (("ctrl+s", "send"), ("esc", "keep as draft" if count else "close"))
-        line = key_words(((words, ""), *keys))
-        set_text(self, "#count", line)
+        return "1 character" if count == 1 else f"{count:,} characters"
 
     def action_send(self) -> None:
         """Send, and close at once: how it goes is said elsewhere."""
-        text = self.text.text.strip()
-        if not text:
+        if not self.text.text.strip():
             self.post_message(Say("There is nothing to send yet."))
         elif not self._sent:
             self._sent = True
-            self._submit(text, self.saver)
+            self._submit(self.draft.strip(), self.saver)
             self.dismiss(None)
 
     async def action_keep(self) -> None:

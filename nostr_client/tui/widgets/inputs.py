@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from textual import events
@@ -13,7 +14,10 @@ from nostr_client.safe_text import typeable
 
 
 class NoteTextArea(TextArea):
-    """A text area that wraps, and whose pasted text cannot command the terminal."""
+    """A text area that wraps, and whose pasted text cannot command the terminal.
+
+    `takes_key` is asked first what becomes of a key, by its name: True when it is dealt with.
+    """
 
     def __init__(self, text: str = "", id: str | None = None) -> None:
         super().__init__(
@@ -24,8 +28,20 @@ class NoteTextArea(TextArea):
             highlight_cursor_line=False,
             id=id,
         )
+        self.takes_key: Callable[[str], bool] = lambda key: False
+
+    @property
+    def before_cursor(self) -> str:
+        """The line up to the cursor; nothing while something is selected."""
+        row, column = self.cursor_location
+        return self.document[row][:column] if self.selection.is_empty else ""
 
     # Textual runs the handler of each class in turn: this one, then the text area's own.
+    async def _on_key(self, event: events.Key) -> None:
+        if self.takes_key(event.key):
+            event.stop()
+            event.prevent_default()
+
     async def _on_paste(self, event: events.Paste) -> None:
         event.text = typeable(event.text)
 

@@ -48,6 +48,10 @@ class _NoteKeys(WindowedList[T]):
         if (note := self._present()) is not None:
             self.post_message(Write(note))
 
+    def action_quote(self) -> None:
+        if (note := self._present()) is not None:
+            self.post_message(Write(quote=note))
+
     def action_react(self) -> None:
         if (note := self._present()) is not None:
             self.post_message(Act(lambda actions: actions.react(note)))

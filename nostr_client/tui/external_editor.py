@@ -1,0 +1,98 @@
+"""The person's own editor, `$VISUAL` or `$EDITOR`, in place of the text area.
+
+It is started with its arguments, never through a shell, on a file for its owner only (0600), and is
+given no secret of the environment. The client works on behind it; the terminal is the editor's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from textual.app import App, SuspendNotSupported
+
+from nostr_client.errors import ConfigError, StoreError
+from nostr_client.paths import environment_for_children, private_folder, translated, write_private
+from nostr_client.safe_text import typeable
+from nostr_client.tui.drafts import MOST_BYTES
+
+
+def editor_command() -> list[str]:
+    """The editor and its arguments. Raises ConfigError where none is set, or it cannot be read."""
+    for name in ("VISUAL", "EDITOR"):
+        try:
+            words = shlex.split(os.environ.get(name, ""))
+        except ValueError as error:
+            raise ConfigError(f"${name} cannot be read: {error}") from error
+        if words:
+            return words
+    raise ConfigError("no editor is set: put its name into $VISUAL or $EDITOR")
+
+
+async def edited_by_editor(app: App[Any], text: str, path: Path) -> str:
+    """Have `text` edited in the file `path`, and return what became of it.
+
+    The file stays, for whoever keeps the text to remove, also where we are ended meanwhile. Raises
+    ConfigError, StoreError; then the file is gone, and the text is as it was.
+    """
+    command = editor_command()
+    await asyncio.to_thread(_lay_out, path, text)
+    try:
+        with app.batch_update(), app.suspend(), _interrupts_left_to_the_editor():
+            code = await _run([*command, str(path)])
+        app.refresh(layout=True)
+        if code:
+            raise ConfigError(f"the editor ended with code {code}: the text is as it was")
+        return await asyncio.to_thread(_read, path)
+    except SuspendNotSupported as error:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        raise ConfigError("this terminal cannot be left to an editor") from error
+    except ConfigError:
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        raise
+
+
+async def _run(command: list[str]) -> int:
+    """Its exit code. Raises ConfigError where it does not start."""
+    try:
+        process = await asyncio.create_subprocess_exec(*command, env=environment_for_children())
+    except OSError as error:
+        raise ConfigError(f"{command[0]} does not start: {error.strerror or error}") from error
+    try:
+        return await process.wait()  # as long as the person writes
+    finally:
+        if process.returncode is None:
+            process.terminate()
+
+
+def _lay_out(path: Path, text: str) -> None:
+    private_folder(path.parent)
+    write_private(path, text.encode("utf-8", "replace"))
+
+
+def _read(path: Path) -> str:
+    """What the editor left. Raises StoreError: the file stays then."""
+    with translated(f"what the editor left as {path} cannot be read"):
+        data = path.read_bytes()
+    if len(data) > MOST_BYTES:
+        raise StoreError(f"the text in {path} is too long")
+    # An editor ends the last line, and the text that it was given had no such end.
+    return typeable(data.decode(errors="replace")).removesuffix("\n")
+
+
+@contextmanager
+def _interrupts_left_to_the_editor() -> Iterator[None]:
+    """ctrl+c reaches everybody at the terminal: for the editor it means something, for us not.
+
+    A handler of ours is not inherited by the editor, as ignoring the signal would be."""
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

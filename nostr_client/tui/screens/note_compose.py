@@ -1,0 +1,225 @@
+"""Writing a note: names, hashtags and emoji are completed, and it can be folded."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widgets import Static, TextArea
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.nips import nip19, nip27
+from nostr_client.social.completion import Vocabulary
+from nostr_client.social.views import NoteView
+from nostr_client.tui import drafts
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.completing import MentionNames, Offer, offers, typed_in
+from nostr_client.tui.draft_text import DraftText
+from nostr_client.tui.external_editor import edited_by_editor
+from nostr_client.tui.keymap import WRITING, WRITING_NOTE
+from nostr_client.tui.note_renderer import quoted
+from nostr_client.tui.screens.compose import ComposeScreen, Submit
+from nostr_client.tui.screens.dialogs import PromptDialog, key_words
+from nostr_client.tui.widgets.completion_list import CompletionList
+from nostr_client.tui.workers import start_worker
+
+LEAST_TYPED = {"@": 1, "#": 1, ":": 2}
+"""Characters of a word from which on something is offered, by its sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What is written: a note of its own, an answer, or one with a quote."""
+
+    reply_to: NoteView | None = None
+    quote: NoteView | None = None
+
+    @property
+    def draft_name(self) -> str:
+        """Each purpose has its own draft."""
+        if self.reply_to is not None:
+            return drafts.reply_to(self.reply_to.event.id)
+        return drafts.NEW_NOTE if self.quote is None else drafts.quoting(self.quote.event.id)
+
+    @property
+    def title(self) -> str:
+        if self.reply_to is not None:
+            return f"Answer to {self.reply_to.author.label}"
+        return "New note" if self.quote is None else f"Note that quotes {self.quote.author.label}"
+
+    @property
+    def about(self) -> str:
+        """The beginning of what is answered or quoted, safe."""
+        note = self.reply_to or self.quote
+        return quoted(note.event.content) if note is not None else ""
+
+
+class NoteComposeScreen(ComposeScreen):
+    """Writes one note, for `purpose`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*WRITING.bindings(), *WRITING_NOTE.bindings()]
+    MORE_KEYS = (("ctrl+g", "editor"), ("ctrl+t", "warning"))
+
+    def __init__(
+        self,
+        client: NostrClient,
+        saver: drafts.DraftSaver,
+        submit: Submit,
+        purpose: Purpose,
+        *,
+        start: str = "",
+    ) -> None:
+        super().__init__(saver, submit, title=purpose.title, answered=purpose.about, start=start)
+        self.purpose = purpose
+        self._client = client
+        self._names = MentionNames()
+        self._known = Vocabulary()
+        self._warning: str | None = None
+        self._closed_at = ""
+        """The line before the cursor when the list was closed by hand."""
+        self._offered = CompletionList(id="offered")
+        self._warned = Static("", markup=False, id="warned")
+        self.text.takes_key = self._take_key
+
+    def on_mount(self) -> None:
+        card = self.query_one("#compose", Vertical)
+        card.mount(self._offered, before="#text")
+        card.mount(self._warned, before="#count")
+        self._show_warning()
+        start_worker(self, self._learn, "vocabulary")
+
+    async def _learn(self) -> None:
+        try:
+            self._known = await self._client.completion.vocabulary()
+        except NostrError as error:
+            self.post_message(Say(str(error), "warning"))
+
+    # What is kept
+
+    async def read(self, draft: str) -> str:
+        kept = DraftText.of(draft)
+        self._warning = kept.warning
+        self._show_warning()
+        named = {
+            part.code.pubkey
+            for part in nip27.parts(kept.body)
+            if isinstance(part, nip27.MentionPart)
+            and isinstance(part.code, nip19.Npub | nip19.Nprofile)
+        }
+        people = await self._client.profiles.get_many(named)
+
+        def label(pubkey: str) -> str:
+            person = people[pubkey]
+            return "" if person.label == person.short_npub else person.label
+
+        return self._names.shown(kept.body, label)
+
+    @property
+    def draft(self) -> str:
+        text = self.text.text
+        return str(DraftText(self._names.kept(text), self._warning)) if text.strip() else ""
+
+    @property
+    def counted(self) -> str:
+        people = self._names.named(self.text.text)
+        return f"{super().counted}, {people} named" if people else super().counted
+
+    # Completion
+
+    @on(TextArea.Changed)
+    @on(TextArea.SelectionChanged)
+    def _look(self) -> None:
+        self._offered.offer(self._fitting())
+
+    def _fitting(self) -> list[Offer]:
+        before = self.text.before_cursor
+        typed = typed_in(before)
+        if typed is None or len(typed.word) < LEAST_TYPED[typed.sign]:
+            self._closed_at = ""
+            return []
+        if self._closed_at and before.startswith(self._closed_at):
+            return []
+        return offers(typed, self._known)
+
+    def _take_key(self, key: str) -> bool:
+        if key not in ("tab", "enter", "up", "down"):
+            return False
+        self._look()  # a word that was typed just now may not have been looked at
+        chosen = self._offered.chosen
+        if chosen is None:
+            return False
+        if key in ("up", "down"):
+            self._offered.move(1 if key == "down" else -1)
+        elif key == "tab" or chosen.person is not None or self._offered.moved:
+            self._accept(chosen)
+        else:
+            return False
+        return True
+
+    def _accept(self, offer: Offer) -> None:
+        typed = typed_in(self.text.before_cursor)
+        if typed is None:
+            return
+        text = offer.text
+        if offer.person is not None:
+            text = self._names.name(offer.person.label, f"nostr:{offer.person.npub}")
+        row, column = self.text.cursor_location
+        self.text.replace(f"{text} ", (row, typed.start), (row, column))
+        self._offered.offer(())
+
+    async def action_keep(self) -> None:
+        if self._offered.is_open:
+            self._closed_at = self.text.before_cursor
+            self._offered.offer(())
+        else:
+            await super().action_keep()
+
+    # What goes along
+
+    def action_warning(self) -> None:
+        if self._warning is None:
+            start_worker(self, self._ask_warning, "warning")
+        else:
+            self._warn(None)
+
+    async def _ask_warning(self) -> None:
+        dialog = PromptDialog(
+            "Fold it behind a content warning?", "the reason; empty: none", yes="fold", blank=True
+        )
+        reason = await self.app.push_screen_wait(dialog)
+        if reason is not None:
+            self._warn(reason)
+
+    def _warn(self, warning: str | None) -> None:
+        self._warning = warning
+        self._show_warning()
+        self.changed()
+
+    def _show_warning(self) -> None:
+        self._warned.display = self._warning is not None
+        reason = f": {self._warning}" if self._warning else ""
+        self._warned.update(key_words((("ctrl+t", f"folded behind a content warning{reason}"),)))
+
+    # The person's own editor
+
+    def action_editor(self) -> None:
+        start_worker(self, partial(self._edit, self.text.text), "editor", exclusive=True)
+
+    async def _edit(self, text: str) -> None:
+        if not await self._flush():
+            return
+        file = self.saver.editor_file
+        try:
+            self._put(await edited_by_editor(self.app, text, file))
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+            return
+        self.changed()
+        if await self._flush():
+            await asyncio.to_thread(file.unlink, missing_ok=True)
