@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from textual.content import Content, Span
@@ -23,6 +23,8 @@ NameOf = Callable[[str], str]
 
 QUOTE: Final = "┃"
 """Begins each line of a quoted note; in what people write it becomes `|`."""
+MOST_CODE: Final = 2_000
+"""Lines of code of one event."""
 MOST_EMOJI: Final = 100
 """Custom emoji that one event may name."""
 _SHORTCODE: Final = re.compile(r":([A-Za-z0-9_-]{1,64}):")
@@ -59,6 +61,17 @@ class Sheet:
         """`text` on one line or several, wrapped; none where it says nothing."""
         shown = plain(safe_line(text[: self.most]))
         return self._styled(shown, kind).wrap(self.width) if shown else []
+
+    def code(self, text: str) -> list[Content]:
+        """Lines of code: as they stand, each cut where it is too long and none wrapped."""
+        shown = safe_text(text[: self.most])
+        style = self.style("note--text")
+        lines = (Content.styled(plain(line), style) for line in shown.split("\n")[:MOST_CODE])
+        return [line.truncate(self.width, ellipsis=True) for line in lines] if shown.strip() else []
+
+    def narrower(self, cells: int) -> Sheet:
+        """The same with less room."""
+        return replace(self, width=max(self.width - cells, 1))
 
     def text(
         self,

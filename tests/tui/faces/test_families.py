@@ -1,0 +1,121 @@
+"""What a person reads of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.social.views import Quote
+from tests.tui.faces.faces_seen import ME, event, renderer, seen, shown, style, view
+
+PAGE = "https://roof.example/photos"
+OTHER = SecretKey.generate().public_key.hex
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "tags", "expected"),
+    [
+        (
+            30023,
+            "word " * 900,
+            [("title", "The roof"), ("summary", "How it was mended."), ("t", "library")],
+            ["article", "The roof", "How it was mended.", "4 min to read #library"],
+        ),
+        (30023, "", [("d", "roof")], ["article", "roof", "1 min to read"]),
+        (30818, "A roof.", [("title", "Roof")], ["wiki page", "Roof", "A roof.", "1 min to read"]),
+        (1111, "so true", [("I", PAGE), ("K", "web")], ["comment", f"on {PAGE}", "so true"]),
+        (
+            1111,
+            "read it",
+            [("I", "isbn:9780765382030"), ("K", "isbn")],
+            ["comment", "on the book ISBN 9780765382030", "read it"],
+        ),
+        (11, "Good morning", [("title", "GM")], ["thread", "GM", "Good morning"]),
+        (24, "are you there?", [("p", ME)], ["public message", "are you there?"]),
+        (
+            9802,
+            "the roof is new",
+            [("r", "https://x.example", "mention"), ("r", PAGE, "source"), ("comment", "Look:")],
+            ["highlight", "Look:", "▍ the roof is new", f"from {PAGE}"],
+        ),
+        (
+            9802,
+            "x",
+            [("a", f"30023:{OTHER}:roof")],
+            ["highlight", "▍ x", "from an article: roof"],
+        ),
+        (
+            1337,
+            "def f():\n\treturn 1",
+            [("l", "python"), ("name", "f.py"), ("license", "MIT")],
+            ["code", "f.py · python · 2 lines · MIT", "def f():", "    return 1"],
+        ),
+        (7, "+", [("e", "1" * 64)], ["reaction", "♥ likes something"]),
+        (7, ":soapbox:", [], ["reaction", ":soapbox: says something"]),
+        (
+            9041,
+            "A new roof",
+            [("amount", "210000")],
+            ["zap goal", "A new roof", "asks for 210 sats"],
+        ),
+        (
+            30311,
+            "",
+            [("title", "Roof radio"), ("status", "live"), ("summary", "All night.")],
+            ["live stream", "Roof radio", "All night.", "live"],
+        ),
+        (
+            31922,
+            "Bring ladders.",
+            [("title", "Roof day"), ("start", "2026-12-01"), ("location", "the library")],
+            ["date", "Roof day", "Bring ladders.", "2026-12-01 · the library"],
+        ),
+        (
+            31923,
+            "",
+            [("title", "Roof day"), ("start", "1700000000")],
+            ["date", "Roof day", "2023-11-14 22:13 UTC"],
+        ),
+        (
+            4,
+            "Zm9v?iv=YmFy",
+            [],
+            ["private message", "It is encrypted; whom it is for reads it under Messages."],
+        ),
+        (0, '{"name":"eve","about":"hi"}', [], ["profile", "eve", "hi"]),
+        (0, "[1]", [], ["profile", "a profile that says nothing"]),
+        (5, "typo", [("e", "1" * 64)], ["deletion", "asks for 1 event to be deleted: typo"]),
+        (
+            39089,
+            "",
+            [("title", "Roof crew"), ("p", ME), ("p", OTHER)],
+            ["list of people", "Roof crew", "2 people"],
+        ),
+    ],
+)
+def test_what_is_read(
+    kind: int, content: str, tags: Sequence[Sequence[str]], expected: list[str]
+) -> None:
+    lines = shown(kind, content, *tags)
+    assert lines == [f"ben · 2m · {expected[0]}", *expected[1:]]
+
+
+def test_code_is_cut_and_not_wrapped() -> None:
+    lines = seen(view(event(1337, "x" * 200 + "\n  y")), 30)
+    assert [len(line) for line in lines[-2:]] == [30, 3]
+
+
+def test_a_quoted_article_is_its_title() -> None:
+    article = event(30023, "long " * 900, ("title", "The roof"), ("d", "roof"))
+    item = view(event(1, "read"), quotes=(Quote(article.id, article, view(article).author),))
+    assert seen(item)[2:] == ["┃ ben · 2m · article", "┃ The roof"]
+
+
+def test_links_and_people_in_a_face_have_their_styles() -> None:
+    lines = renderer().lines(view(event(11, f"see {PAGE}", ("title", "GM"))), 60, style)
+    assert [line.plain[s.start : s.end] for line in lines[2:] for s in line.spans] == [
+        "see ",
+        PAGE,
+    ]
