@@ -102,6 +102,53 @@ def test_what_is_read(
     assert lines == [f"ben · 2m · {expected[0]}", *expected[1:]]
 
 
+PICTURE = ("imeta", f"url {PAGE}/1.jpg", "m image/jpeg", "dim 3024x4032", "alt The new roof")
+FILE = [("url", f"{PAGE}/plan.pdf"), ("m", "application/pdf"), ("size", "1250000")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "tags", "expected"),
+    [
+        (
+            20,
+            "Done!",
+            [("title", "Roof"), PICTURE],
+            ["picture", "Roof", "Done!", "▣ picture · 3024x4032", "The new roof", f"{PAGE}/1.jpg"],
+        ),
+        (
+            21,
+            "",
+            [
+                ("title", "Roof day"),
+                ("imeta", "url https://v.example/720.mp4", "dim 1280x720", "duration 29.2"),
+                ("imeta", "url https://v.example/1080.mp4", "dim 1920x1080", "duration 29.2"),
+            ],
+            ["video", "Roof day", "▶ video · 1920x1080 · 0:29", "https://v.example/1080.mp4"],
+        ),
+        (
+            1222,
+            "https://v.example/hi.m4a",
+            [("imeta", "url https://v.example/hi.m4a", "duration 8", "waveform 0 7 35")],
+            ["voice message", "♪ audio · 0:08", "https://v.example/hi.m4a"],
+        ),
+        (
+            1063,
+            "The plan",
+            FILE,
+            [
+                *("file", "The plan", "□ file · application/pdf · 1.2 MB"),
+                f"{PAGE}/plan.pdf",
+            ],
+        ),
+        (20, "", [], ["picture", "It says nothing of itself."]),
+    ],
+)
+def test_files_say_what_they_are_and_where(
+    kind: int, content: str, tags: Sequence[Sequence[str]], expected: list[str]
+) -> None:
+    assert shown(kind, content, *tags) == [f"ben · 2m · {expected[0]}", *expected[1:]]
+
+
 def test_code_is_cut_and_not_wrapped() -> None:
     lines = seen(view(event(1337, "x" * 200 + "\n  y")), 30)
     assert [len(line) for line in lines[-2:]] == [30, 3]
