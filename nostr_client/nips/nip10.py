@@ -15,11 +15,20 @@ from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay
 
 
 class Ref(NamedTuple):
-    """A note that another one names: its id, and the hints that came with it, or ""."""
+    """An event that another one names: its id, and the hints that came with it, or "".
+
+    What is replaced may be named by its `address` alone, and has no id then.
+    """
 
     id: str
     relay: str = ""
     pubkey: str = ""
+    address: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is known by while it is not here: its id, or else its address."""
+        return self.id or self.address
 
 
 class ThreadRefs(NamedTuple):

@@ -46,6 +46,7 @@ from nostr_client.routing.read_plan import author_filters, firm_relays, plan_rea
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.score_book import ScoreBook
 from nostr_client.store.contract import CopyGrade, EventStore, SaveStatus
+from nostr_client.store.rules import address_filter
 from nostr_client.tasks import OwnedTasks, together
 
 log = logging.getLogger(__name__)
@@ -210,18 +211,22 @@ class RelayReader:
         self,
         ids: Collection[str],
         *,
+        addresses: Collection[str] = (),
         near: Collection[str] = (),
         authors: Collection[str] = (),
         limit: float = FETCH_LIMIT,
         asked_for: bool = True,
     ) -> FetchReport:
-        """Ask for events by their ids, and save them: at `near`, hints that go through the address
-        policy here, where `authors` write, and at the client's own relays. Ends when all are here.
+        """Ask for events by their ids or addresses, and save them: at `near`, hints that go through
+        the address policy here, where `authors` write, and at the client's own relays. Ends when
+        all are here; of what has an address a newer version may be on any relay.
 
         `asked_for`: the person wants these; else no relay is asked that only strangers name. Of
         `near` and of the authors' relays `MOST_NEAR` are asked, those of most authors first.
         """
         wanted = frozenset(ids)
+        placed = [f for address in addresses if (f := address_filter(address)) is not None]
+        authors = {*authors, *(author for f in placed for author in f.authors or ())}
         await self.fetch_lists(authors)
         ours, policy = await self.book.client_relays(), self.book.policy
         people = await self.book.relays_of_many(authors, asked=asked_for)
@@ -232,9 +237,10 @@ class RelayReader:
         urls = dict.fromkeys((*ours.read, *hinted, *written, *ours.common))
 
         def enough(asked: FetchReport, ends: RelayEnds) -> bool:
-            return wanted <= asked.events.keys()
+            return not placed and wanted <= asked.events.keys()
 
-        routes = dict.fromkeys(urls, (Filter(ids=wanted),))
+        filters = (*([Filter(ids=wanted)] if wanted else ()), *placed)
+        routes = dict.fromkeys(urls, filters) if filters else {}
         asked = await self._fetch(routes, limit, enough=enough, grace=0.0)
         return weighed(asked, {*ours.read, *hinted, *written})
 

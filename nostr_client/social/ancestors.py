@@ -1,4 +1,5 @@
-"""The ancestors of a note: what it answers, and so on up to the root of its thread (NIP-10).
+"""The ancestors of an event: what it answers, and so on up to the root of its thread (NIP-10; for
+comments NIP-22).
 
 As far as they can be had: step by step from the store, and by `fetch_ancestors` from relays.
 Bounded in steps and in time, whatever the tags of strangers claim.
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from nostr_client.nips import nip10
+from nostr_client.nips import nip10, nip22
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.routing.courier import Courier
@@ -46,22 +47,23 @@ class Ancestors:
         """The note that began the thread: the top of a whole chain; else what the highest note
         that names one says it is."""
         if self.missing is None:
-            return nip10.Ref(self.top.id, self._hint, self.top.pubkey)
+            return nip10.Ref(self.top.id, self._hint, self.top.pubkey, self.top.address or "")
         for note in (*reversed(self.above), self.note):
-            root = nip10.thread_refs(note).root
-            if root is not None and nip10.names_root(note):
-                return root
+            root = begun_by(note)
+            if root is not None and (note.kind != kinds.NOTE or nip10.names_root(note)):
+                same = root.address != "" and root.address == self.missing.address
+                return self.missing if same else root
         return self.missing
 
     async def climb(self, store: EventStore, known: Mapping[str, Event] | None = None) -> None:
         """Go on upwards as far as the notes are in `known` or the store."""
         seen = {self.note.id, *(note.id for note in self.above)}
         while (ref := answered_by(self.top)) is not None:
-            note = (known or {}).get(ref.id) or await store.get(ref.id)
-            if note is None or ref.id in seen or len(self.above) >= MOST_STEPS:
+            note = (known or {}).get(ref.id) or await held(store, ref)
+            if note is None or note.id in seen or len(self.above) >= MOST_STEPS:
                 self.missing = ref
                 return
-            seen.add(ref.id)
+            seen.add(note.id)
             self.above.append(note)
             self._hint = ref.relay
         self.missing = None
@@ -94,7 +96,8 @@ async def fetch_ancestors(
         authors = [ref.pubkey] if ref.pubkey else nip10.people_of(chain.top)[:MOST_TAGGED]
         asked.add(
             await courier.fetch_ids(
-                [ref.id],
+                [ref.id] if ref.id else [],
+                addresses=[ref.address] if ref.address else [],
                 near=[ref.relay],
                 authors=authors,
                 limit=left,
@@ -107,6 +110,31 @@ async def fetch_ancestors(
     return chain, asked
 
 
+async def held(store: EventStore, ref: nip10.Ref) -> Event | None:
+    """What `ref` names, if it is here: of what is replaced the newest version."""
+    event = await store.get_address(ref.address) if ref.address else None
+    return event if event is not None or not ref.id else await store.get(ref.id)
+
+
 def answered_by(note: Event) -> nip10.Ref | None:
-    """What `note` answers directly; None for the beginning of a thread."""
-    return nip10.thread_refs(note).reply if note.kind == kinds.NOTE else None
+    """What `note` answers directly; None for the beginning of a thread, and for a comment on what
+    is not on Nostr."""
+    if note.kind == kinds.NOTE:
+        return nip10.thread_refs(note).reply
+    if note.kind in kinds.COMMENTS:
+        scopes = nip22.scopes(note)
+        return _ref(scopes.parent or scopes.root)
+    return None
+
+
+def begun_by(note: Event) -> nip10.Ref | None:
+    """What `note` names as the beginning of its thread, if anything."""
+    if note.kind == kinds.NOTE:
+        return nip10.thread_refs(note).root
+    return _ref(nip22.scopes(note).root) if note.kind in kinds.COMMENTS else None
+
+
+def _ref(scope: nip22.Scope | None) -> nip10.Ref | None:
+    if scope is None or not (scope.id or scope.address):
+        return None
+    return nip10.Ref(scope.id, scope.relay, scope.pubkey, scope.address)

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from nostr_client.errors import InvalidEvent
-from nostr_client.nips import nip10, nip27
+from nostr_client.nips import nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.routing.survival import Survivals
+from nostr_client.social.ancestors import answered_by
 from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.referenced_events import EventReference, quoted_by
+from nostr_client.social.referenced_events import EventReference, decoded, held_of, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
 from nostr_client.store.contract import GONE, INSIDE, Copy, CopyState, EventStore
 from nostr_client.tasks import Turns
 
-ANSWERS: Final = frozenset({kinds.NOTE, kinds.REACTION, *REPOSTS})
+ANSWERS: Final = frozenset({kinds.NOTE, *kinds.COMMENTS, kinds.REACTION, *REPOSTS})
 MOST_COUNTED: Final = 5_000
 """Answers that are counted for one page, the newest; beyond that counts stay behind."""
 MOST_SHOWN: Final = 20_000
@@ -54,7 +55,8 @@ class NoteViews:
         notes = {event.id: event for event in shown.values() if event is not None}
         parents = await self._parents(notes.values())
         parts, quotes, quoted = await self._quotes(notes.values())
-        tallies = await self.tallies(notes)
+        places = {event.address: id for id, event in notes.items() if event.address}
+        tallies = await self.tallies(notes, places)
         written = (*entries, *notes.values(), *quoted.values())
         people = await self._profiles.get_many(
             {event.pubkey for event in written} | set(parents.values())
@@ -95,15 +97,24 @@ class NoteViews:
             )
         return views
 
-    async def tallies(self, ids: Collection[str]) -> dict[str, ReactionCounts]:
-        """How each of these notes was answered, in one query; every id has an entry."""
-        counts = {id: _NoteCounts() for id in ids}
+    async def tallies(
+        self, ids: Collection[str], places: Mapping[str, str] | None = None
+    ) -> dict[str, ReactionCounts]:
+        """How each of these notes was answered, in one query; every id has an entry. `places` are
+        the addresses of those that have one, each with the id: answers to any version count."""
+        counts, places = {id: _NoteCounts() for id in ids}, places or {}
         if counts:
-            wanted = Filter(kinds=ANSWERS, tags={"e": frozenset(counts)}, limit=MOST_COUNTED)
+            wanted = [Filter(kinds=ANSWERS, tags={"e": frozenset(counts)}, limit=MOST_COUNTED)]
+            if places:
+                tags = {"a": frozenset(places)}
+                wanted.append(Filter(kinds=ANSWERS, tags=tags, limit=MOST_COUNTED))
             turns = Turns()
-            for event in await self._store.query([wanted]):
+            for event in await self._store.query(wanted):
                 await turns.rest()
                 found = counts.get(target_of(event))
+                if found is None and places:
+                    at = next((a for a in event.values("a") if a in places), "")
+                    found = counts.get(places.get(at, ""))
                 if found is not None:
                     found.add(event, self._owner)
         return {id: found.counts() for id, found in counts.items()}
@@ -112,7 +123,7 @@ class NoteViews:
         """For each entry the event to show: itself, or what it reposts, if that is here."""
         reposted = {e.id: target_of(e) for e in entries if e.kind in REPOSTS}
         held = await self._store.known([id for id in reposted.values() if id])
-        events = await _decoded(held)
+        events = await decoded(held)
         await self._unpack([e for e in entries if reposted.get(e.id, "") not in events], events)
         shown = {e.id: events.get(reposted[e.id]) if e.id in reposted else e for e in entries}
         for entry in entries:
@@ -161,9 +172,8 @@ class NoteViews:
             await turns.rest()
             parts[note.id] = shown_parts(note.content)
             quotes[note.id] = quoted_by(note, parts[note.id])
-        ids = {named.id for some in quotes.values() for named in some}
-        held = await self._store.known(ids) if ids else {}
-        return parts, quotes, await _decoded(held)
+        named = {one.key: one for some in quotes.values() for one in some}
+        return parts, quotes, await held_of(self._store, named.values())
 
     async def _parents(self, notes: Iterable[Event]) -> dict[str, str]:
         """Note id -> the pubkey it answers, where that can be told."""
@@ -173,18 +183,16 @@ class NoteViews:
         turns = Turns()
         for note in notes:
             await turns.rest()
-            if note.kind != kinds.NOTE:
+            reply = answered_by(note)
+            if reply is None:
                 continue
-            refs = nip10.thread_refs(note)
-            if refs.reply is None:
-                continue
-            if refs.reply.pubkey:
-                found[note.id] = refs.reply.pubkey
+            if reply.pubkey:
+                found[note.id] = reply.pubkey
             else:
-                unknown[note.id] = refs.reply.id
+                unknown[note.id] = reply.id
                 people[note.id] = list(note.values("p"))
         held = await self._store.known(set(unknown.values())) if unknown else {}
-        authors = {id: event.pubkey for id, event in (await _decoded(held)).items()}
+        authors = {id: event.pubkey for id, event in (await decoded(held)).items()}
         for note_id, parent in unknown.items():
             if parent in authors:
                 found[note_id] = authors[parent]
@@ -202,7 +210,7 @@ class _NoteCounts:
     reposted: bool = False
 
     def add(self, event: Event, owner: str) -> None:
-        if event.kind == kinds.NOTE:
+        if event.kind == kinds.NOTE or event.kind in kinds.COMMENTS:
             self.replies += 1
         elif event.kind in REPOSTS:
             self.reposts.add(event.pubkey)
@@ -225,26 +233,17 @@ def _quote(
     people: Mapping[str, Profile],
     mutes: MuteMatcher,
 ) -> Quote:
-    event = here.get(named.id)
+    event = here.get(named.key)
     if event is None:
-        return Quote(named.id)
+        return Quote(named.key)
     return Quote(event.id, event, people[event.pubkey], warning_of(event), mutes.why(event))
-
-
-async def _decoded(held: Mapping[str, bytes]) -> dict[str, Event]:
-    events: dict[str, Event] = {}
-    turns = Turns()
-    for id, data in held.items():
-        await turns.rest()
-        events[id] = Event.from_trusted(data)
-    return events
 
 
 def target_of(event: Event) -> str:
     """The id of what a note answers, or a repost or reaction is about; "" if none."""
-    if event.kind == kinds.NOTE:
-        refs = nip10.thread_refs(event)
-        return refs.reply.id if refs.reply else ""
+    if event.kind == kinds.NOTE or event.kind in kinds.COMMENTS:
+        reply = answered_by(event)
+        return reply.id if reply else ""
     last = ""
     for id in event.values("e"):
         last = id

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -19,10 +19,17 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchReport
-from nostr_client.social.ancestors import ancestors_of, answered_by, fetch_ancestors
+from nostr_client.social.ancestors import (
+    ancestors_of,
+    answered_by,
+    begun_by,
+    fetch_ancestors,
+    held,
+)
 from nostr_client.social.note_views import ANSWERS, MOST_COUNTED, NoteViews
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.views import ThreadView
+from nostr_client.store.rules import address_filter
 
 MOST_NOTES: Final = 500
 """Notes of one thread that are shown."""
@@ -36,6 +43,8 @@ MOST_ROUNDS: Final = 8
 MOST_ASKED: Final = 100
 """Notes whose answers are asked for in one of them."""
 MOST_RELAYS: Final = 16
+_COMMENTS: Final = frozenset(kinds.COMMENTS)
+_REPLIES: Final = frozenset({kinds.NOTE, *kinds.COMMENTS})
 
 
 class Threads:
@@ -49,8 +58,10 @@ class Threads:
 
     async def load(self, event_id: str) -> ThreadView:
         """The thread that `event_id` belongs to, as far as the store has it."""
-        events, root_id = await self._collect(event_id)
-        parents = {id: _parent_of(note, root_id) for id, note in events.items()}
+        events, root = await self._collect(event_id)
+        root_id = root.key
+        places = {root.address: root_id} | _places(events.values())
+        parents = {id: _parent_of(note, root_id, places) for id, note in events.items()}
         order = _reading_order(events, parents, root_id)
         shown = _around(order, event_id)
         views = await self._views.of([events[id] for _, id in shown])
@@ -100,8 +111,7 @@ class Threads:
         left = max(end - loop.time(), ROUND_LIMIT)
         _, above = await fetch_ancestors(self._courier, focus, limit=left, asked_for=asked_for)
         asked.add(above)
-        refs = nip10.thread_refs(focus)
-        done = {event_id, *(ref.id for ref in (refs.root, refs.reply) if ref)}
+        done = {event_id, *(ref.id for ref in _named_by(focus))}
         urls = [url for url in asked.answered if url in around.ends or url in above.ends]
         asked.add(await self._fetch_answers(event_id, done, urls, end))
         view = await self.load(event_id)
@@ -116,15 +126,17 @@ class Threads:
         """Ask for what `focus` names as root and parent, and for what answers them and it."""
         policy = self._courier.book.policy
         near = [u for hint in relays if (u := policy.from_stranger(hint, asked=asked_for))]
-        refs = nip10.thread_refs(focus)
-        people, ids = {focus.pubkey}, {focus.id}
-        for ref in (refs.root, refs.reply):
-            if ref is not None:
-                ids.add(ref.id)
-                people |= {ref.pubkey} if ref.pubkey else set()
-                hint = policy.from_stranger(ref.relay, asked=asked_for)
-                near += [hint] if hint else []
-        filters = [Filter(ids=frozenset(ids)), _answers_to(ids)]
+        refs = _named_by(focus)
+        people = {focus.pubkey, *(ref.pubkey for ref in refs if ref.pubkey)}
+        for ref in refs:
+            hint = policy.from_stranger(ref.relay, asked=asked_for)
+            near += [hint] if hint else []
+        itself = nip10.Ref(focus.id, address=focus.address or "")
+        ids = frozenset({focus.id, *(ref.id for ref in refs if ref.id)})
+        placed = (address_filter(ref.address) for ref in refs if ref.address)
+        scoped = focus.kind != kinds.NOTE
+        filters = [Filter(ids=ids), *filter(None, placed)]
+        filters += _answers_to((itself, *refs), scoped=scoped)
         firm, others = await self._relays_around(people, asked_for)
         urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
         return await self._courier.fetch_routes(
@@ -138,13 +150,15 @@ class Threads:
         those, until nothing comes, at most until `end` on the loop's clock."""
         loop, asked = asyncio.get_running_loop(), FetchReport()
         for _ in range(MOST_ROUNDS):
-            events, root_id = await self._collect(event_id)
-            new = [id for id in (*events, root_id) if id not in done][:MOST_ASKED]
+            events, root = await self._collect(event_id)
+            ids = dict.fromkeys((*events, root.id))
+            new = [id for id in ids if id and id not in done][:MOST_ASKED]
             left = min(end - loop.time(), ROUND_LIMIT)
             if not (new and urls and left > 0):
                 break
             done.update(new)
-            asked.add(await self._courier.fetch_from([_answers_to(new)], urls, timeout=left))
+            filters = _answers_to(map(nip10.Ref, new))
+            asked.add(await self._courier.fetch_from(filters, urls, timeout=left))
         return asked
 
     async def _relays_around(
@@ -158,59 +172,100 @@ class Threads:
         firm = dict.fromkeys((*ours.read, *near))
         return list(firm)[: MOST_RELAYS - 4], ours.common
 
-    async def _collect(self, event_id: str) -> tuple[dict[str, Event], str]:
-        """The notes of the thread that are here, and the id of the one it begins with."""
+    async def _collect(self, event_id: str) -> tuple[dict[str, Event], nip10.Ref]:
+        """The notes of the thread that are here, and the one it begins with."""
         focus = await self._store.get(event_id)
         if focus is None:
-            events, root_id = {}, event_id
+            events, root = {}, nip10.Ref(event_id)
         else:
             chain = await ancestors_of(self._store, focus)
             events = {note.id: note for note in (focus, *chain.above)}
-            root_id = chain.root.id
-        if root_id not in events and (root := await self._store.get(root_id)) is not None:
-            events[root_id] = root
-        new = {root_id, *events}
+            root = chain.root
+        if root.id not in events and (begun := await held(self._store, root)) is not None:
+            events[begun.id] = begun
+            root = nip10.Ref(begun.id, root.relay, begun.pubkey, begun.address or "")
+        first = events.get(root.id)
+        if first is None or first.kind != kinds.NOTE:
+            events |= await self._comments(root)
+        new = {root.id, *events} - {""}
         for _ in range(MOST_LEVELS):
             if not new or len(events) >= MOST_COUNTED:
                 break
-            found = await self._answers(new, events, root_id)
+            found = await self._answers(new, events, root)
             new = found.keys() - events.keys()
             events |= found
-        return events, root_id
+        return events, root
+
+    async def _comments(self, root: nip10.Ref) -> dict[str, Event]:
+        """The comments that name `root` as what they are about (NIP-22)."""
+        scopes = {"E": root.id, "A": root.address}
+        wanted = [
+            Filter(kinds=_COMMENTS, tags={name: frozenset({key})}, limit=MOST_COUNTED)
+            for name, key in scopes.items()
+            if key
+        ]
+        return {event.id: event for event in await self._store.query(wanted)} if wanted else {}
 
     async def _answers(
-        self, ids: Collection[str], known: Collection[str], root_id: str
+        self, ids: Collection[str], known: Mapping[str, Event], root: nip10.Ref
     ) -> dict[str, Event]:
-        """The notes that answer one of `ids`, or name `root_id` as their root; one that merely
+        """The notes that answer one of `ids`, or name `root` as their root; one that merely
         mentions a note is no part of its thread."""
-        note = frozenset({kinds.NOTE})
-        wanted = Filter(kinds=note, tags={"e": frozenset(ids)}, limit=MOST_COUNTED)
+        wanted = Filter(kinds=_REPLIES, tags={"e": frozenset(ids)}, limit=MOST_COUNTED)
+        places = _places(known.values())
         return {
             event.id: event
             for event in await self._store.query([wanted])
             if event.id not in known
-            and (_parent_of(event, "") in ids or _root_of(event) == root_id)
+            and (_parent_of(event, "", places) in ids or _names(event, root))
         }
 
 
-def _answers_to(ids: Collection[str]) -> Filter:
-    return Filter(kinds=ANSWERS, tags={"e": frozenset(ids)}, limit=MOST_NOTES)
+def _answers_to(refs: Iterable[nip10.Ref], *, scoped: bool = False) -> list[Filter]:
+    """What asks for answers to `refs`; `scoped`: they may be what comments name as their root."""
+    refs = list(refs)
+    tags = {"e": frozenset(ref.id for ref in refs if ref.id)}
+    if addresses := frozenset(ref.address for ref in refs if ref.address):
+        tags["a"] = addresses
+    if scoped:
+        tags |= {name.upper(): values for name, values in tags.items()}
+    return [
+        Filter(kinds=ANSWERS, tags={name: values}, limit=MOST_NOTES)
+        for name, values in tags.items()
+        if values
+    ]
+
+
+def _named_by(note: Event) -> list[nip10.Ref]:
+    """What `note` names as the root of its thread and as what it answers."""
+    return [ref for ref in (begun_by(note), answered_by(note)) if ref is not None]
 
 
 def _absent(parent: str, events: Collection[str]) -> str:
     return "" if parent in events else parent
 
 
-def _root_of(note: Event) -> str:
-    """The id of what a note names as the beginning of its thread; "" where it names nothing."""
-    refs = nip10.thread_refs(note) if note.kind == kinds.NOTE else None
-    return refs.root.id if refs and refs.root else ""
+def _places(events: Iterable[Event]) -> dict[str, str]:
+    """Address -> the id of the version that is here."""
+    return {event.address: event.id for event in events if event.address}
 
 
-def _parent_of(note: Event, root_id: str) -> str:
-    """What a note answers; "" for the root itself."""
-    reply = None if note.id == root_id else answered_by(note)
-    return reply.id if reply else ""
+def _names(note: Event, root: nip10.Ref) -> bool:
+    """Does `note` name `root` as the beginning of its thread?"""
+    named = begun_by(note)
+    if named is None:
+        return False
+    return (named.id != "" and named.id == root.id) or (
+        named.address != "" and named.address == root.address
+    )
+
+
+def _parent_of(note: Event, root_id: str, places: Mapping[str, str]) -> str:
+    """What a note answers: an id, or the address of what is not here; "" for the root itself."""
+    ref = None if note.id == root_id else answered_by(note)
+    if ref is None:
+        return ""
+    return (ref.address and places.get(ref.address)) or ref.key
 
 
 def _reading_order(

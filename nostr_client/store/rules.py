@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import (
     DELETION,
@@ -77,6 +78,16 @@ def read_address(text: str) -> tuple[int, str, str] | None:
         case KindClass.ADDRESSABLE if len(rest) > len(pubkey):
             return int(number), pubkey, d
     return None
+
+
+def address_filter(address: str) -> Filter | None:
+    """What asks for the event at an address; None for what can be no event's."""
+    found = read_address(address)
+    if found is None:
+        return None
+    kind, pubkey, d = found
+    tags = {"d": frozenset({d})} if kind_class(kind) is KindClass.ADDRESSABLE else {}
+    return Filter(authors=frozenset({pubkey}), kinds=frozenset({kind}), tags=tags)
 
 
 def deleters(event: Event) -> frozenset[str]:

@@ -160,3 +160,17 @@ async def test_a_thread_brings_what_its_notes_quote(tmp_path: Path) -> None:
     async with Relay(NOTE, quoting) as relay, house(tmp_path, fallback=[relay.url]) as h:
         view = await h.threads.fetch(quoting.id)
         assert [quote.event for _, note in view.items for quote in note.quotes] == [NOTE]
+
+
+async def test_an_article_that_is_quoted_is_fetched_by_its_address(tmp_path: Path) -> None:
+    article = signed(BEN, 30023, "long", (("d", "roof"), ("title", "The roof")))
+    code = nip19.encode_naddr(30023, BEN_KEY, "roof")
+    tagged = signed(CY, content="so", tags=(("q", f"30023:{BEN_KEY}:roof"),))
+    note = signed(CY, content=f"read nostr:{code}")
+    async with Relay(article) as one, house(tmp_path, fallback=[one.url]) as h:
+        await h.keep(note, tagged)
+        views = await h.timeline.views([note.id, tagged.id])
+        assert [quote.event for view in views for quote in view.quotes] == [None, None]
+        found = await h.timeline.complete(views)
+        assert [quote.event for view in found for quote in view.quotes] == [article, article]
+        assert await h.timeline.views([note.id]) == [v for v in found if v.event == note]

@@ -278,3 +278,60 @@ async def test_without_the_whole_chain_an_answer_takes_the_root_that_the_chain_n
         assert root is not None
         assert root.id == ROOT.id
         assert all("ids" not in filter for _, _, filter in relay.sent("REQ")[asked:])
+
+
+ARTICLE = signed(BEN, 30023, "long", (("d", "roof"),), START)
+PLACE = f"30023:{BEN_KEY}:roof"
+SCOPE: Tags = (("A", PLACE), ("K", "30023"), ("P", BEN_KEY))
+
+
+def comment(text: str, at: int, *tags: tuple[str, ...], kind: int = 1111) -> Event:
+    return signed(CY, kind, text, (*SCOPE, *tags), START + at)
+
+
+FIRST = comment("first", 1, ("a", PLACE), ("e", ARTICLE.id), ("k", "30023"))
+SECOND = comment("second", 2, ("e", FIRST.id), ("k", "1111"))
+SPOKEN = comment("https://a.example/x.m4a", 3, ("e", SECOND.id), kind=1244)
+LOOSE = comment("loose", 4)
+
+
+async def test_comments_stand_under_what_they_are_about(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        newer = signed(BEN, 30023, "longer", (("d", "roof"),), START + 50)
+        await h.keep(ARTICLE, FIRST, SECOND, SPOKEN, LOOSE)
+        tree = ["long", "  first", "    second", "      https://a.example/x.m4a", "  loose"]
+        for note in (ARTICLE, FIRST, SPOKEN):
+            assert drawn(await h.threads.load(note.id)) == tree
+        [view] = await h.timeline.views([ARTICLE.id])
+        assert view.replies == 1, "direct ones"
+        second = (await h.threads.load(SECOND.id)).items[2][1]
+        assert second.reply_to is not None
+        assert second.replies == 1
+        await h.keep(newer)
+        assert drawn(await h.threads.load(FIRST.id)) == ["longer", *tree[1:]]
+        assert (await h.timeline.views([newer.id]))[0].replies == 1
+
+
+async def test_an_article_that_is_not_here_is_named_by_its_address_and_fetched(
+    tmp_path: Path,
+) -> None:
+    async with Relay(ARTICLE, LOOSE) as bens, house(tmp_path, fallback=[DEAD]) as h:
+        await h.keep(FIRST, SECOND, relay_list(BEN, bens.url))
+        view = await h.threads.load(SECOND.id)
+        assert drawn(view) == ["  first", "    second"]
+        assert view.missing == (ARTICLE.id,)
+        assert drawn(await h.threads.fetch(SECOND.id)) == [
+            *("long", "  first", "    second"),
+            "  loose",
+        ]
+
+
+async def test_a_comment_on_a_page_begins_a_thread(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        page = (("I", "https://x.example"), ("K", "web"), ("i", "https://x.example"), ("k", "web"))
+        first = signed(CY, 1111, "on a page", page)
+        answered = signed(BEN, 1111, "yes", (*page[:2], ("e", first.id), ("k", "1111")), START + 5)
+        await h.keep(first, answered)
+        view = await h.threads.load(answered.id)
+        assert drawn(view) == ["on a page", "  yes"]
+        assert view.missing == ()

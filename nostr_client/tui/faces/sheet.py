@@ -131,6 +131,9 @@ class Sheet:
             case nip19.Note(id=id) | nip19.Nevent(id=id):
                 author = next((quote.author for quote in quotes if quote.id == id), None)
                 return f"↗ a note by {self.name(author)}" if author else "↗ a note"
+            case nip19.Naddr(address=address, pubkey=pubkey):
+                here = any(quote.event and quote.event.address == address for quote in quotes)
+                return f"↗ what {label(self.name_of(pubkey))} wrote{': below' if here else ''}"
         return "↗ " + safe_line(part.text, 24)
 
 
