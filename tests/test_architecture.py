@@ -79,7 +79,9 @@ SANS_IO = {
 THE_PUBLIC_NAMES = "nostr_client"
 """Its `__init__` alone: it may name any room, and nobody inside imports from it."""
 
-FINDS_ITS_FILES = frozenset({"nostr_client.tui.faces.registry"})
+FINDS_ITS_FILES = frozenset(
+    f"nostr_client.tui.{room}.registry" for room in ("acts", "faces", "panes")
+)
 """They import every file of a folder, whatever it is called: adding one is adding a file."""
 
 

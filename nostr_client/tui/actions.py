@@ -1,4 +1,4 @@
-"""What a key sets going beside writing: reactions, reposts, follows, changes to the relay list.
+"""What acts do it with, and changes to the relay list.
 
 Each asks first where it cannot be taken back, runs off the keys' path, and ends in one sentence.
 """
@@ -6,6 +6,10 @@ Each asks first where it cannot be taken back, runs off the keys' path, and ends
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from textual.message import Message
+from textual.screen import Screen
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData, ListNotRead, NostrError
@@ -14,15 +18,18 @@ from nostr_client.resilience.audit_report import write_report
 from nostr_client.resilience.inquiry import AuditEvidence
 from nostr_client.routing.list_reading import Waiver, name_of
 from nostr_client.social.messages.dm_relays import MOST_OWN
-from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
+from nostr_client.social.views import Posted, RelayRow
+from nostr_client.tui.held_acts import HeldAct
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.evacuation import EvacuationScreen
+from nostr_client.tui.targets import Target
 from nostr_client.tui.user_interface import UserInterface
 from nostr_client.tui.widgets.inputs import relay_url, typed_path
 from nostr_client.tui.widgets.send_progress import here
 
 MERGED = 3
 """Versions that take part in a merge: two, and what both were made from."""
+T = TypeVar("T")
 Edit = Callable[[bool], Awaitable[Posted | None]]
 """Changes a list; told whether it may begin with an empty one."""
 
@@ -32,42 +39,41 @@ class Actions:
 
     def __init__(self, client: NostrClient, ui: UserInterface) -> None:
         self._client = client
+        self._ui = ui
         self._say = ui.say
         self._ask = ui.ask
 
-    async def react(self, note: NoteView) -> None:
-        """Like a note, once."""
-        if "+" in note.tally.mine:
-            self._say("You have reacted to this note already.", "information")
-            return
-        await self._tell("Reacted", self._client.react(note.event.id))
+    # What acts use
 
-    async def repost(self, note: NoteView) -> None:
-        """Pass a note on, after asking: it goes out to everybody who follows."""
-        if note.tally.reposted:
-            self._say("You have reposted this note already.", "information")
-            return
-        question = f"Repost this note of {note.author.label} to all who follow you?"
-        if await self._ask(ConfirmDialog(question, yes="repost")):
-            await self._tell("Reposted", self._client.repost(note.event.id))
+    @property
+    def client(self) -> NostrClient:
+        return self._client
 
-    async def follow(self, profile: Profile, follow: bool) -> bool:
-        """Follow or unfollow; true when that is done."""
-        follows = self._client.follows
-        if follow:
-            question = ConfirmDialog(f"Follow {profile.label}?", yes="follow")
-        else:
-            question = ConfirmDialog(f"Unfollow {profile.label}?", yes="unfollow")
-        if not await self._ask(question):
-            return False
+    @property
+    def ui(self) -> UserInterface:
+        return self._ui
 
-        async def edit(allow_empty: bool) -> Posted | None:
-            if follow:
-                return await follows.follow(profile.pubkey, allow_empty=allow_empty)
-            return await follows.unfollow(profile.pubkey)
+    def say(self, text: str, severity: str = "information") -> None:
+        """A short word to the person, as it is."""
+        self._ui.say(text, severity)
 
-        words = f"You follow {profile.label}" if follow else f"{profile.label} is unfollowed"
-        return await self._edit(words, edit, "follow list")
+    async def ask(self, screen: Screen[T]) -> T | None:
+        """Show a screen and wait for what it is dismissed with."""
+        return await self._ui.ask(screen)
+
+    def open(self, target: Target) -> None:
+        """Show what `target` points at."""
+        self._ui.open(target)
+
+    def post(self, message: Message) -> None:
+        """Ask the app for something."""
+        self._ui.post_message(message)
+
+    async def hold(self, act: HeldAct) -> None:
+        """Do an act after a moment in which it can be taken back (`u`)."""
+        await self._ui.hold(act)
+
+    # Relays and lists
 
     async def add_relay(self) -> bool:
         """Ask for a relay, and put it into the list, for reading and writing."""
@@ -84,7 +90,7 @@ class Actions:
             new = await relays.read_from(url)
             self._say(f"{url} is read {'now, ' if new else ''}on this machine.", "information")
             return new
-        return await self._edit(
+        return await self.edit(
             f"{url} is in your list",
             lambda empty: relays.add(url, allow_empty=empty),
             "relay list",
@@ -104,7 +110,7 @@ class Actions:
         if not await self._ask(question):
             return False
         relays = self._client.relays
-        return await self._edit(
+        return await self.edit(
             f"{row.url} is out of your list",
             lambda empty: relays.remove(row.url, allow_empty=empty),
             "relay list",
@@ -133,7 +139,7 @@ class Actions:
         if row.url in self._client.book.policy.blocked:
             if not await self._ask(ConfirmDialog(f"Dial {row.url} again?", yes="unblock")):
                 return False
-            return await self._edit(
+            return await self.edit(
                 f"{row.url} is not blocked any more",
                 lambda empty: blocked.remove(entry, waiver=Waiver(allow_empty=empty)),
                 "list of blocked relays",
@@ -148,7 +154,7 @@ class Actions:
         )
         if not await self._ask(question):
             return False
-        return await self._edit(
+        return await self.edit(
             f"{row.url} is blocked",
             lambda empty: blocked.add(entry, waiver=Waiver(allow_empty=empty)),
             "list of blocked relays",
@@ -184,7 +190,7 @@ class Actions:
         read, write = _next_mode(row.read, row.write)
         words = "reading and writing" if read and write else "reading" if read else "writing"
         relays = self._client.relays
-        return await self._edit(
+        return await self.edit(
             f"{row.url} is for {words} now",
             lambda empty: relays.add(row.url, read=read, write=write, allow_empty=empty),
             "relay list",
@@ -218,7 +224,7 @@ class Actions:
             gave_way = len(done.conflicts)
             return done.posted
 
-        done = await self._edit(f"Your {name} is as you wanted", edit, name)
+        done = await self.edit(f"Your {name} is as you wanted", edit, name)
         if done and gave_way:
             first = "yours" if merges else "that version's"
             self._say(f"Both sides changed {gave_way} entries: {first} stand.", "warning")
@@ -245,13 +251,13 @@ class Actions:
         except InvalidData as error:
             self._say(str(error), "error")
             return False
-        return await self._edit(
+        return await self.edit(
             "People can write to you there now",
             lambda empty: messages.set_relays(urls, Waiver(allow_empty=empty)),
             "list of message relays",
         )
 
-    async def _edit(
+    async def edit(
         self,
         done: str,
         edit: Edit,
@@ -286,13 +292,15 @@ class Actions:
         )
         return True
 
-    async def _tell(self, done: str, action: Awaitable[Posted]) -> None:
+    async def tell(self, done: str, action: Awaitable[Posted]) -> bool:
+        """Wait for what publishes something, and say in one sentence how it went; is it done?"""
         try:
             posted = await action
         except NostrError as error:
             self._say(str(error), "error")
-            return
+            return False
         self._say(f"{done}: {self._outcome(posted.report)}", "information")
+        return True
 
     def _outcome(self, report: PublishReport) -> str:
         if report.overtaken:

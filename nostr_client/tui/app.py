@@ -34,14 +34,12 @@ from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.tui import session_lock, themes
 from nostr_client.tui.actions import Actions
+from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.app_messages import (
-    Act,
+    ActRequest,
     AddAccount,
-    Follow,
-    GoTo,
+    Open,
     OpenCopies,
-    OpenProfile,
-    OpenThread,
     Say,
     UseAccount,
     Write,
@@ -50,11 +48,12 @@ from nostr_client.tui.client_holder import ClientHolder
 from nostr_client.tui.command_palette import Commands
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.held_acts import HOLD, HeldAct, HeldActs
 from nostr_client.tui.input_queue import InputQueue
-from nostr_client.tui.keymap import FORM, LIST, NOTE, PROFILE, KeyGroup
+from nostr_client.tui.keymap import FORM, LIST, KeyGroup
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
+from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
-from nostr_client.tui.panes import accounts
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
@@ -68,15 +67,15 @@ from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.note_compose import Purpose
-from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.secret import SecretScreen
 from nostr_client.tui.screens.sent import SentScreen
 from nostr_client.tui.screens.survival import KEYS as ON_SURVIVAL
 from nostr_client.tui.screens.survival import SurvivalScreen
-from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
+from nostr_client.tui.targets import SectionTarget, Target
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work, start_worker
 
@@ -85,6 +84,8 @@ log = logging.getLogger(__name__)
 
 DRAFT_LIMIT = 3.0
 """Seconds for what is being written to reach the disk when the app is told to end, or locks."""
+HELD_LIMIT = 2.0
+"""Seconds in which acts that are held back are done when their person leaves."""
 INPUT = (events.InputEvent, events.Paste)
 ASKING = ("enter", "action", "auth", "quit", "backup")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
@@ -114,6 +115,8 @@ class NostrApp(App[int]):
         self.news = News(self)
         self._login_flow = LoginFlow(environment, holder, self)
         self._composer = Composer(self)
+        self._navigation = Navigation(self, self._cannot_open)
+        self._held: HeldActs | None = None
         accounts = environment.accounts
         accounts.bunkers = msgspec.structs.replace(accounts.bunkers, on_auth_url=self._on_auth_url)
         for theme in themes.OWN:
@@ -220,6 +223,7 @@ class NostrApp(App[int]):
 
     async def _enter(self, login: Callable[[], Coroutine[Any, Any, LoggedIn | None]]) -> None:
         """Show the main screen of whoever comes in; say what prevents it, and try again."""
+        await self._finish_held()
         try:
             logged_in = await login()
         except NostrError as error:
@@ -233,7 +237,13 @@ class NostrApp(App[int]):
         await self.show_only("")
         self._account = logged_in.account
         self._ways_back = []
-        await self.push_screen(MainScreen(logged_in.client, logged_in.account, self._environment))
+        self._navigation.forget()
+        main = MainScreen(logged_in.client, logged_in.account, self._environment)
+        await self.push_screen(main)
+        if logged_in.account.can_sign:
+            paths, pubkey = self._environment.paths, logged_in.account.pubkey
+            self._held = HeldActs(paths, pubkey, partial(self._finish, main))
+            self.start(partial(self._say_left_over, self._held), "held")
         if logged_in.fresh:
             self._compose(Purpose())
 
@@ -250,30 +260,38 @@ class NostrApp(App[int]):
 
     # Going about
 
+    def open(self, target: Target) -> None:
+        """Show what `target` points at; the wide main screen shows a note beside its list."""
+        self.screen.post_message(Open(target))
+
+    def on_open(self, message: Open) -> None:
+        self._navigation.open(message.target)
+
+    def _cannot_open(self, target: Target) -> None:
+        self.say("This cannot be shown here.", "warning")
+
     def action_section(self, name: str) -> None:
         """To a section, from wherever one is."""
-        if self.main is None:
-            return
-        while isinstance(self.screen, ThreadScreen | ProfileScreen | RoomScreen | SurvivalScreen):
-            self.pop_screen()
-        if self.screen is self.main:
-            self.main.go_to(name)
+        self._navigation.open(SectionTarget(name))
 
-    def on_go_to(self, message: GoTo) -> None:
-        self.action_section(message.section)
+    def action_history(self, by: int) -> None:
+        """Back (-1) or forward (1)."""
+        self._navigation.step(by)
 
     async def action_back(self) -> None:
         """One step back, and from the main screen's detail to its list."""
         if self.main is not None and self.screen is self.main:
             self.main.front.focus()
+        else:
+            self._navigation.leave()
 
     def action_help(self) -> None:
         if isinstance(self.screen, HelpScreen):
             return
         if self.main is None:
             here: tuple[KeyGroup, ...] = (FORM, LIST)
-        elif isinstance(self.screen, ProfileScreen):
-            here = (PROFILE, LIST, NOTE)
+        elif isinstance(self.screen, TargetScreen):
+            here = self.screen.key_groups
         elif isinstance(self.screen, RoomScreen):
             here = (IN_ROOM, LIST)
         elif isinstance(self.screen, SurvivalScreen):
@@ -281,15 +299,6 @@ class NostrApp(App[int]):
         else:
             here = self.main.pane.key_groups
         self.push_screen(HelpScreen(here, self.main.own_relay if self.main is not None else ""))
-
-    def on_open_thread(self, message: OpenThread) -> None:
-        main = self.main
-        if main is None:
-            return
-        if isinstance(self.screen, ThreadScreen):
-            self.screen.panel.show(message.note, at_once=True)
-        else:
-            self.push_screen(ThreadScreen(main.client, main.renderer, message.note))
 
     def on_open_copies(self, message: OpenCopies) -> None:
         if self.main is not None:
@@ -330,14 +339,6 @@ class NostrApp(App[int]):
         label = safe_line(self._account.label, 40)
         self.push_screen(SurvivalScreen(self.main.client, label))
 
-    def on_open_profile(self, message: OpenProfile) -> None:
-        if self.main is not None:
-            self.push_screen(self._profile_screen(self.main, message.pubkey))
-
-    @staticmethod
-    def _profile_screen(main: MainScreen, pubkey: str) -> ProfileScreen:
-        return ProfileScreen(main.client, main.renderer, pubkey)
-
     def action_auth_question(self) -> None:
         """A relay wants to know who asks (NIP-42): answer it."""
         main = self.main
@@ -357,25 +358,44 @@ class NostrApp(App[int]):
 
     # Acting
 
-    def on_act(self, message: Act) -> None:
+    def on_act_request(self, message: ActRequest) -> None:
         watched = self._account is not None and not self._account.can_sign
-        if self.main is not None and (
-            (watched and message.watched_too) or self._may_write(message)
-        ):
-            self.start(partial(self._act, message, self.main), "action")
+        free = not message.signs or (watched and message.watched_too)
+        if self.main is not None and (free or self._may_write(message)):
+            self.start(partial(self._perform, message, self.main), "action")
 
-    async def _act(self, message: Act, main: MainScreen) -> None:
-        await message.action(Actions(main.client, self))
-
-    def on_follow(self, message: Follow) -> None:
-        if self.main is not None and self._may_write(message):
-            self.start(partial(self._follow, message, self.main), "action")
-
-    async def _follow(self, message: Follow, main: MainScreen) -> None:
+    async def _perform(self, message: ActRequest, main: MainScreen) -> None:
         screen = self.screen
-        done = await Actions(main.client, self).follow(message.profile, message.follow)
-        if done and isinstance(screen, ProfileScreen):
-            await screen.refresh_profile()
+        await message.action(Actions(main.client, self))
+        if isinstance(screen, TargetScreen) and screen.is_attached:
+            await screen.refresh_target()
+
+    async def hold(self, act: HeldAct) -> None:
+        """Do an act once it was not taken back for a moment."""
+        held = self._held
+        if held is None:
+            return
+        if any((one.act, one.event) == (act.act, act.event) for one in held.waiting):
+            self.say("This is about to be done · u takes it back")
+        else:
+            self.say(f"{act.words}, in {HOLD:g} s · u takes it back")
+            await held.hold(act)
+
+    async def _finish(self, main: MainScreen, act: HeldAct) -> bool:
+        """Do what was held; is it done?"""
+        actions = Actions(main.client, self)
+        finish = ACT_BY_ID[act.act].finish if act.act in ACT_BY_ID else None
+        return finish is not None and await actions.tell(act.words, finish(actions, act))
+
+    def action_take_back(self) -> None:
+        """Take back what was held last."""
+        back = self._held.take_back() if self._held is not None else None
+        self.say("There is nothing to take back." if back is None else f"Taken back: {back.words}")
+
+    async def _say_left_over(self, held: HeldActs) -> None:
+        if left := await held.left_over():
+            words = "; ".join(act.words for act in list(left.values())[:3])
+            self.say(f"Not done when the program ended, and kept: {words}.", "warning")
 
     def action_write(self) -> None:
         self.post_message(Write())
@@ -399,7 +419,7 @@ class NostrApp(App[int]):
         if not account.can_sign:
             self.say(
                 "This account is watched only: its secret key is not here, so nothing can be "
-                f"written. {accounts.PANE.key} shows the accounts.",
+                "written. The section accounts shows what is here.",
                 "warning",
             )
         else:
@@ -407,25 +427,23 @@ class NostrApp(App[int]):
         return False
 
     async def _unlock(self, account: Account, message: Message | None = None) -> None:
-        """The account was opened for reading, or locked: ask for its key after all, then do what
-        needs it, and without a `message` go back to where one was."""
+        """The account was opened for reading, or locked: ask for its key after all, go back to
+        where one was, and do what needs it."""
         section = self.main.pane.name if self.main is not None else PANES[0].name
+        ways_back = self._ways_back or way_back(self.screen_stack, self._composer)
         signer = await self._login_flow.unlock(account)
         if signer is None:
             return
-        ways_back = self._ways_back
         await self._enter(partial(self._login_flow.open, account, signer))
         if self.main is None or self.main.client.signer is None:
             return
         self.main.go_to(section)
         await self.main.client.signer_is_back()
-        if message is None:
-            for again in ways_back:
-                await self.push_screen(again(self.main))
-            return
-        if isinstance(message, Follow):
-            await self.push_screen(self._profile_screen(self.main, message.profile.pubkey))
-        self.post_message(message)
+        for again in ways_back:
+            if (screen := again(self.main)) is not None:
+                await self.push_screen(screen)
+        if message is not None:
+            self.post_message(message)
 
     # Locking
 
@@ -471,6 +489,7 @@ class NostrApp(App[int]):
             self._locking = False
             return
         ways_back, section = way_back(self.screen_stack, self._composer), self.main.pane.name
+        await self._finish_held()
         for group in ASKING:
             self.workers.cancel_group(self, group)
         self.news.hush()
@@ -529,7 +548,14 @@ class NostrApp(App[int]):
         if problem and code == 0:
             self.say(f"The draft is not kept, so we stay: {problem}", "error")
             return
+        await self._finish_held()
         self.exit(code, return_code=code)
+
+    async def _finish_held(self) -> None:
+        """Do what is held: its person is leaving, and meant it."""
+        held, self._held = self._held, None
+        if held is not None:
+            await held.finish_all(HELD_LIMIT)
 
     async def _keep_drafts(self) -> str:
         """Put every open draft on disk; why one of them is not there."""

@@ -8,22 +8,16 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from nostr_client.accounts.account import Account
-from nostr_client.social.views import NoteView, Profile
+from nostr_client.social.views import NoteView
 from nostr_client.tui.actions import Actions
+from nostr_client.tui.targets import Target
 
 
 @dataclass
-class GoTo(Message):
-    """Show a section, by its name."""
+class Open(Message):
+    """Show what a target points at."""
 
-    section: str
-
-
-@dataclass
-class OpenThread(Message):
-    """Show the thread of a note."""
-
-    note: NoteView
+    target: Target
 
 
 @dataclass
@@ -36,13 +30,6 @@ class OpenCopies(Message):
 @dataclass
 class MakeBackup(Message):
     """Make a backup of the account in use."""
-
-
-@dataclass
-class OpenProfile(Message):
-    """Show a person."""
-
-    pubkey: str
 
 
 @dataclass
@@ -59,22 +46,16 @@ class Write(Message):
 
 
 @dataclass
-class Act(Message):
+class ActRequest(Message):
     """Do something as the account in use; its key is asked for first, if need be.
 
     `watched_too`: an account whose key is not here may do it as well, since nothing is published.
+    `signs`: without, no key is asked for, whoever's account it is.
     """
 
     action: Callable[[Actions], Awaitable[object]]
     watched_too: bool = False
-
-
-@dataclass
-class Follow(Message):
-    """Follow a person, or no longer."""
-
-    profile: Profile
-    follow: bool
+    signs: bool = True
 
 
 @dataclass

@@ -66,6 +66,10 @@ _NAMES: Final = {
     "exclamation_mark": "!",
     "full_stop": ".",
     "slash": "/",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "alt+left": "alt+←",
+    "alt+right": "alt+→",
     "pagedown": "pgdn",
     "pageup": "pgup",
     "escape": "esc",
@@ -80,6 +84,9 @@ APP_KEYS: Final = (
     Key("c", "write", "Write a note", "write"),
     Key("tab", "app.focus_next", "To the next part of the screen"),
     Key("escape,q", "back", "Back; closes a panel", "back"),
+    Key("less_than_sign,alt+left", "history(-1)", "Back to where one was"),
+    Key("greater_than_sign,alt+right", "history(1)", "Forward again"),
+    Key("u", "take_back", "Take back the last like, repost or vote, for a moment"),
     Key("colon", "command_palette", "Commands and themes", "command"),
     Key("exclamation_mark", "auth_question", "A relay wants to know who you are: answer"),
     Key("D", "sent", "What each relay answered to the note that was sent last"),
@@ -100,7 +107,7 @@ LIST: Final = KeyGroup(
         Key("j,down", "next", "Down one", "move"),
         Key("k,up", "previous", "Up one"),
         Key("pagedown,space,ctrl+f", "page_down", "Down one page"),
-        Key("pageup,ctrl+b", "page_up", "Up one page"),
+        Key("pageup", "page_up", "Up one page"),
         Key("g,home", "newest", "To the top, with everything new"),
         Key("G,end", "oldest", "To the very end"),
         Key("enter", "choose", "Open", "open"),
@@ -108,21 +115,6 @@ LIST: Final = KeyGroup(
 )
 WAY: Final = KeyGroup("In a list", tuple(key for key in LIST.keys if key.action == "next"))
 """For the hint line of a list in which `enter` is named otherwise."""
-NOTE: Final = KeyGroup(
-    "On a note",
-    (
-        Key("r", "reply", "Reply", "reply"),
-        Key("f", "react", "React with ♥", "react"),
-        Key("t", "repost", "Repost (asks first)", "repost"),
-        Key("Q", "quote", "Quote it in a note of your own"),
-        Key("p", "profile", "The author's profile", "profile"),
-        Key("C", "copies", "Where your note is, and what it survives", "copies"),
-        Key("s", "unfold", "Show or hide what a content warning folds"),
-    ),
-)
-PROFILE: Final = KeyGroup(
-    "On a profile", (Key("F", "follow", "Follow or unfollow (asks first)", "follow"),)
-)
 WRITING: Final = KeyGroup(
     "Writing",
     (

@@ -8,15 +8,15 @@ from typing import Any
 from textual.screen import Screen
 
 from nostr_client.tui.composer import Composer
+from nostr_client.tui.navigation import screen_for
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.note_compose import NoteComposeScreen
-from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
-from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.screens.target_screen import TargetScreen
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at whether it is time, beside the one at each event."""
-Reopen = Callable[[MainScreen], Screen[Any]]
+Reopen = Callable[[MainScreen], Screen[Any] | None]
 """A screen as it was, over the client of another main screen."""
 
 
@@ -50,12 +50,9 @@ def way_back(screens: Iterable[Screen[Any]], composer: Composer) -> list[Reopen]
 
 def _reopen(screen: Screen[Any], composer: Composer) -> Reopen | None:
     match screen:
-        case ThreadScreen():
-            note = screen.panel.note or screen.first
-            return lambda main: ThreadScreen(main.client, main.renderer, note)
-        case ProfileScreen():
-            pubkey = screen.pubkey
-            return lambda main: ProfileScreen(main.client, main.renderer, pubkey)
+        case TargetScreen():
+            target = screen.target
+            return lambda main: screen_for(main, target)
         case RoomScreen():
             members = screen.members
             return lambda main: RoomScreen(main.client, members, main.names)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeVar
 
+from textual.message import Message
 from textual.screen import Screen
 
+from nostr_client.tui.held_acts import HeldAct
+from nostr_client.tui.targets import Target
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work
 
@@ -34,3 +37,12 @@ class UserInterface(Protocol):
 
     def start(self, work: Work, group: str) -> None:
         """Run work off the keys' path; an error of ours is said and ends nothing else."""
+
+    def open(self, target: Target) -> None:
+        """Show what a target points at."""
+
+    def post_message(self, message: Message) -> bool:
+        """Ask for something that a screen may ask for."""
+
+    async def hold(self, act: HeldAct) -> None:
+        """Do an act once it was not taken back for a moment; returns when it is settled."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.tui import polling
+from nostr_client.tui import held_acts, polling
 from nostr_client.tui.screens import compose
 from tests.tui.world import World, world_in
 
@@ -22,3 +22,9 @@ def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def world(tmp_path: Path) -> World:
     """Empty folders, nobody there."""
     return world_in(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def held_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can be taken back is done soon after; a test that takes it back sets a longer time."""
+    monkeypatch.setattr(held_acts, "HOLD", 0.3)

@@ -7,11 +7,15 @@ from textual.color import Color
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
+from nostr_client.protocol.filters import Filter
 from nostr_client.routing.starter_relays import starter_relays
+from nostr_client.store.opening import open_store
+from nostr_client.tui import held_acts
 from nostr_client.tui.app import NostrApp
+from nostr_client.tui.held_acts import HeldAct, HeldActs
 from nostr_client.tui.preferences import load_preferences
 from nostr_client.tui.screens.compose import ComposeScreen
-from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
+from nostr_client.tui.screens.dialogs import QuitDialog
 from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.thread import ThreadScreen
@@ -42,16 +46,58 @@ async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
         await pilot.press("G")
         await pilot.pause()
         await pilot.press("f")
-        await told(app, "Reacted: 1 of 1 relays have it")
+        await told(app, "u takes it back")
+        await told(app, "1 of 1 relays have it")
         await until(lambda: bool(main.front.selected.tally.mine))
         await pilot.press("f")
         await told(app, "You have reacted to this note already.")
         await pilot.press("t")
-        await until(lambda: isinstance(app.screen, ConfirmDialog))
-        await pilot.press("enter")
-        assert isinstance(app.screen, ConfirmDialog), "enter does nothing by mistake"
-        await pilot.press("y")
-        await told(app, "Reposted: 1 of 1 relays have it")
+        await told(app, "repost of")
+        await until(lambda: bool(main.front.selected.tally.reposted))
+        await pilot.press("t")
+        await told(app, "You have reposted this note already.")
+
+
+async def test_what_is_taken_back_in_time_is_never_signed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_acts, "HOLD", 60)
+    await furnish(world)
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await pilot.press("f", "f")
+        await told(app, "This is about to be done")
+        await pilot.press("u")
+        await told(app, "Taken back: ♥ for")
+        await pilot.press("u")
+        await told(app, "There is nothing to take back.")
+        assert not await main.client.store.query(
+            [Filter.of(kinds=[7], authors=[main.client.pubkey])]
+        )
+
+
+async def test_what_is_held_is_done_for_whoever_leaves_and_stays_on_disk_till_then(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await furnish(world)
+    account = await world.account()
+
+    async def never(act: HeldAct) -> bool:
+        raise AssertionError("nobody holds anything here")
+
+    left = HeldActs(world.where, account.pubkey, never)
+    monkeypatch.setattr(held_acts, "HOLD", 60)
+    async with world.at_home() as (app, pilot):
+        await pilot.press("f")
+        await told(app, "u takes it back")
+        await until(left.left_over)
+        await app.leave(0)
+
+    assert not await left.left_over()
+    async with open_store(world.where.data / "events.db") as store:
+        assert await store.query([Filter.of(kinds=[7], authors=[account.pubkey])])
 
 
 async def test_whoever_lists_a_relay_that_has_ended_is_told_at_the_start(world: World) -> None:
@@ -159,14 +205,14 @@ async def test_after_unlocking_the_act_goes_on(world: World, start_relay: StartR
         await sees(app, "Repost this note of ben")
     async with world.at_home(unlock=False) as (app, pilot):
         await until(lambda: app.main is not None and app.main.front.selected is not None)
-        await pilot.press("4")
+        await pilot.press("8")
         await locked(pilot, app, "a")
         await sees(app, "Add a relay")
         assert app.main is not None
         assert app.main.pane.name == "relays"
     async with world.at_home(unlock=False) as (app, pilot):
         await until(lambda: app.main is not None and app.main.front.selected is not None)
-        await pilot.press("2")
+        await pilot.press("3")
         await sees(app, "A stranger's note")
         await pilot.press("p")
         await until(lambda: isinstance(app.screen, ProfileScreen))

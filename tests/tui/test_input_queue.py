@@ -116,7 +116,7 @@ async def test_a_relay_and_a_command_with_their_enter(
     await world.account()
     async with world.at_home() as (app, _):
         await sees(app, "relays 1/1")
-        burst(app, f"4a{relay.url}\n")
+        burst(app, f"8a{relay.url}\n")
         await sees(app, "Begin a new relay list?")
         burst(app, "y")
         await told(app, "is in your list")
@@ -192,7 +192,7 @@ async def test_a_paste_arrives_once_where_one_is_asked(world: World) -> None:
         assert app.screen.query_one("#password", Input).value == PASSWORD
         burst(app, "\n")
         await until(lambda: app.main is not None)
-        burst(app, "4a")
+        burst(app, "8a")
         await sees(app, "Add a relay")
         paste(app, "wss://relay.example")
         await pilot.pause()

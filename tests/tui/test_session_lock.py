@@ -114,7 +114,7 @@ async def test_a_room_is_left_and_found_again(
         assert client.messages._archive.mailbox.messages
     assert not client.messages._archive.mailbox.messages, "a client that is closed keeps nothing"
     async with world.at_home() as (app, pilot):
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "between us")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, RoomScreen))
@@ -205,6 +205,6 @@ async def test_who_wants_no_lock_has_none(world: World, monkeypatch: pytest.Monk
     async with world.at_home() as (app, pilot):
         main = app.main
         clocks.wall += 1000 * HOUR
-        await pilot.press("5")
+        await pilot.press("9")
         await until(lambda: main is not None and main.pane.name == "accounts")
         assert app.main is main

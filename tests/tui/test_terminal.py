@@ -263,7 +263,7 @@ def test_whatever_is_typed_or_pasted_comes_once_and_whole(writer: World) -> None
         terminal.wait_for("New note")
         terminal.child.send(f"{number} \x1b[200~{FOX}\x1b[201~ {FOX}\x13")
         terminal.wait_for("1 waiting")
-    terminal.child.send("4a\x1b[200~ws://127.0.0.1:9/pasted/once\x1b[201~")
+    terminal.child.send("8a\x1b[200~ws://127.0.0.1:9/pasted/once\x1b[201~")
     terminal.wait_for("/pasted/once")
     terminal.child.send(ESCAPE)
     # What was drawn may be the word of the note before; one that is not kept yet stays a draft.

@@ -16,11 +16,12 @@ from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError, NostrError
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.app_messages import AddAccount, GoTo, Say, UseAccount
+from nostr_client.tui.app_messages import AddAccount, Open, Say, UseAccount
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.secret import SecretScreen
+from nostr_client.tui.targets import SectionTarget
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
@@ -200,9 +201,9 @@ class AccountsPane(PaneView):
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
         else:
-            self.post_message(GoTo(PANE.name))
+            self.post_message(Open(SectionTarget(PANE.name)))
 
 
 PANE: Final = Pane(
-    "accounts", "5", "Accounts: your keys on this machine", AccountsPane, (KEYS, LIST)
+    "accounts", "9", "Accounts: your keys on this machine", AccountsPane, (KEYS, LIST), place=90
 )

@@ -50,4 +50,4 @@ def _nothing_at_home(status: SyncStatus) -> str:
     return f"{NOTHING}: {in_words(ends, found=False)}."
 
 
-PANE: Final = Pane("home", "1", "Home: the notes of those you follow", HomePane)
+PANE: Final = Pane("home", "1", "Home: the notes of those you follow", HomePane, place=10)

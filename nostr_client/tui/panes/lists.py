@@ -22,7 +22,7 @@ from nostr_client.social.list_versions import NAMES, changes_between, is_fork, i
 from nostr_client.social.list_words import change_lines, item_line, size_of
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
-from nostr_client.tui.app_messages import Act, Say
+from nostr_client.tui.app_messages import ActRequest, Say
 from nostr_client.tui.copies_lines import DIM
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
@@ -41,7 +41,7 @@ KEYS: Final = KeyGroup(
         Key("right,l", "turn(1)", "The next list", "next list"),
         Key("left,h", "turn(-1)", "The list before"),
         Key("m", "mark", "Compare with this version; once more: no longer", "compare"),
-        Key("u", "undo", "Undo to this version (asks first)", "undo to it"),
+        Key("U", "undo", "Undo to this version (asks first)", "undo to it"),
         Key("M", "merge", "Put this version and the marked one together, or two devices'", "merge"),
     ),
 )
@@ -266,7 +266,7 @@ class ListsPane(PaneView):
         """Undo to `mine`, or put it together with `theirs`, both made from `base`."""
         ids = [event.id for event in (mine, theirs, base) if event is not None]
         seen = self._events[0].id
-        self.post_message(Act(partial(_restore, kind=self.kind, ids=ids, seen=seen)))
+        self.post_message(ActRequest(partial(_restore, kind=self.kind, ids=ids, seen=seen)))
 
 
 async def _restore(actions: Actions, *, kind: int, ids: Sequence[str], seen: str) -> object:
@@ -290,5 +290,10 @@ def _foot(events: Sequence[Event]) -> str:
 
 
 PANE: Final = Pane(
-    "lists", "7", "Lists: what you follow, mute, use; earlier versions", ListsPane, (KEYS, LIST)
+    "lists",
+    "0",
+    "Lists: what you follow, mute, use; earlier versions",
+    ListsPane,
+    (KEYS, LIST),
+    place=100,
 )

@@ -38,4 +38,4 @@ class MentionsPane(FeedPane):
         await super().poll(relays, shown=shown)
 
 
-PANE: Final = Pane("mentions", "2", "Mentions: who speaks of you or to you", MentionsPane)
+PANE: Final = Pane("mentions", "3", "Mentions: who speaks of you or to you", MentionsPane, place=30)

@@ -19,7 +19,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.messages.views import Conversation, MessagesStatus
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
-from nostr_client.tui.app_messages import Act, Say
+from nostr_client.tui.app_messages import ActRequest, Say
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
@@ -94,7 +94,7 @@ class ConversationList(WindowedList[Conversation]):
 
     def action_choose(self) -> None:
         if self._client.signer is None:
-            self.post_message(Act(_unlocked))
+            self.post_message(ActRequest(_unlocked))
         elif (room := self.selected) is not None:
             self._open(room.members)
 
@@ -102,11 +102,11 @@ class ConversationList(WindowedList[Conversation]):
         self.app.push_screen(RoomScreen(self._client, members, self._names, select=select))
 
     def action_relays(self) -> None:
-        self.post_message(Act(Actions.message_relays))
+        self.post_message(ActRequest(Actions.message_relays))
 
     def action_new(self) -> None:
         if self._client.signer is None:
-            self.post_message(Act(_unlocked))
+            self.post_message(ActRequest(_unlocked))
         else:
             start_worker(self, self._new, "messages")
 
@@ -291,5 +291,10 @@ def _progress(status: MessagesStatus, rooms: int) -> str:
 
 
 PANE: Final = Pane(
-    "messages", "6", "Messages: private conversations, requests", MessagesPane, (KEYS, LIST)
+    "messages",
+    "4",
+    "Messages: private conversations, requests",
+    MessagesPane,
+    (KEYS, LIST),
+    place=40,
 )

@@ -24,4 +24,4 @@ class NotesPane(FeedPane):
         self.insert([note for note in notes if self.is_own(note)], awaited=awaited)
 
 
-PANE: Final = Pane("notes", "3", "Notes: your own", NotesPane)
+PANE: Final = Pane("notes", "7", "Notes: your own", NotesPane, place=70)

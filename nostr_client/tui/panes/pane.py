@@ -1,13 +1,14 @@
 """What a section of the main screen is: how it presents itself, what it needs, what it does.
 
-A new section is one file that ends in a `Pane`, and its place in `registry.PANES`. The number keys,
-the help, the command palette, the navigation and the main screen read that list.
+A new section is one file of this folder, or of a plugin, whose `PANE` is a `Pane`: `registry.PANES`
+finds it. The number keys, the help, the command palette, the navigation and the main screen read
+that list, and know none by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.containers import Vertical
@@ -15,8 +16,9 @@ from textual.containers import Vertical
 from nostr_client.accounts.account import Account
 from nostr_client.client import NostrClient
 from nostr_client.social.views import NoteView, RelayRow
+from nostr_client.tui.acts.registry import NOTE
 from nostr_client.tui.environment import Environment
-from nostr_client.tui.keymap import LIST, NOTE, KeyGroup
+from nostr_client.tui.keymap import LIST, KeyGroup
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.widgets.note_list import NoteList
@@ -67,7 +69,9 @@ class PaneView(Vertical):
 class Pane:
     """A section: its name (also its widget's id), its key, its line in the help, how it is made.
 
-    `key_groups` are the keys that work in it, beside those that work everywhere.
+    `key` is one digit, or empty: it is gone to by its name alone then. Sections are listed in the
+    order of `place`, by their names where it is the same. `key_groups` are the keys that work in
+    it, beside those that work everywhere.
     """
 
     name: str
@@ -75,7 +79,17 @@ class Pane:
     says: str
     make: Callable[[PaneContext], PaneView]
     key_groups: tuple[KeyGroup, ...] = (LIST, NOTE)
+    place: int = 1_000
 
     @property
     def label(self) -> str:
         return self.name.capitalize()
+
+    @property
+    def action(self) -> str:
+        """What goes there."""
+        return f"section('{self.name}')"
+
+    @property
+    def without_key(self) -> Pane:
+        return replace(self, key="")

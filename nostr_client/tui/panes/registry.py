@@ -1,25 +1,21 @@
 """The sections of the main screen, in the order in which they are listed, and all keys there are.
 
-Adding one means its module, and its place in `PANES`.
+A section is found by itself: each file of this folder that has a `PANE`, and what other packages
+offer under the entry point group `nostr_client.panes` (each a `Pane`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+import pkgutil
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Final
 
-from nostr_client.tui.keymap import (
-    APP_KEYS,
-    FORM,
-    LIST,
-    NOTE,
-    PROFILE,
-    WRITING,
-    WRITING_NOTE,
-    Key,
-    KeyGroup,
-)
-from nostr_client.tui.panes import accounts, home, lists, mentions, messages, notes, relays
+from nostr_client.tui import panes
+from nostr_client.tui.acts.registry import NOTE, PERSON
+from nostr_client.tui.keymap import APP_KEYS, FORM, LIST, WRITING, WRITING_NOTE, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane
 from nostr_client.tui.screens import (
     audit,
@@ -34,15 +30,46 @@ from nostr_client.tui.screens import (
     survival,
 )
 
-PANES: Final = (
-    home.PANE,
-    mentions.PANE,
-    notes.PANE,
-    relays.PANE,
-    accounts.PANE,
-    messages.PANE,
-    lists.PANE,
-)
+_log = logging.getLogger(__name__)
+
+PLUGINS: Final = "nostr_client.panes"
+
+
+def _own_panes() -> Iterator[Pane]:
+    for module in pkgutil.iter_modules(panes.__path__):
+        pane = getattr(import_module(f"{panes.__name__}.{module.name}"), "PANE", None)
+        if isinstance(pane, Pane):
+            yield pane
+
+
+def _plugins() -> Iterator[Pane]:
+    """Sections of other packages. One that cannot be loaded is left out, and written down."""
+    for plugin in entry_points(group=PLUGINS):
+        try:
+            pane = plugin.load()
+        except Exception:  # noqa: BLE001 - whatever a stranger's code raises must not keep the person out
+            _log.exception("the plugin %s cannot be loaded", plugin.name)
+            continue
+        if isinstance(pane, Pane):
+            yield pane
+        else:
+            _log.error("the plugin %s is no section but a %s", plugin.name, type(pane).__name__)
+
+
+def in_order(found: Iterable[Pane]) -> tuple[Pane, ...]:
+    """By place. Of two with one name the first stays, and of two with one key it has the key."""
+    chosen: dict[str, Pane] = {}
+    keys: set[str] = set()
+    for pane in sorted(found, key=lambda pane: (pane.place, pane.name)):
+        if pane.name in chosen:
+            _log.error("two sections are called %s: the second is left out", pane.name)
+            continue
+        chosen[pane.name] = pane if pane.key not in keys else pane.without_key
+        keys |= {pane.key} - {""}
+    return tuple(chosen.values())
+
+
+PANES: Final = in_order((*_own_panes(), *_plugins()))
 
 
 def pane_named(name: str) -> Pane:
@@ -52,7 +79,7 @@ def pane_named(name: str) -> Pane:
 
 EVERYWHERE: Final = KeyGroup(
     "Everywhere",
-    (*(Key(pane.key, f"section('{pane.name}')", pane.says) for pane in PANES), *APP_KEYS),
+    (*(Key(pane.key, pane.action, pane.says) for pane in PANES if pane.key), *APP_KEYS),
 )
 
 
@@ -68,7 +95,7 @@ def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
         EVERYWHERE,
         LIST,
         NOTE,
-        PROFILE,
+        PERSON,
         *of_panes,
         *OF_COPIES,
         *OF_ROOMS,

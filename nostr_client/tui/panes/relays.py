@@ -20,7 +20,7 @@ from nostr_client.errors import NostrError
 from nostr_client.resilience.audit_words import MOST_RELAYS
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
-from nostr_client.tui.app_messages import Act, Say
+from nostr_client.tui.app_messages import ActRequest, Say
 from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
@@ -126,15 +126,15 @@ class RelayList(WindowedList[RelayRow]):
         self._check = check
 
     def action_add_relay(self) -> None:
-        self.post_message(Act(lambda actions: actions.add_relay(), watched_too=True))
+        self.post_message(ActRequest(lambda actions: actions.add_relay(), watched_too=True))
 
     def action_remove_relay(self) -> None:
         if (row := self.selected) is not None:
-            self.post_message(Act(lambda actions: actions.remove_relay(row)))
+            self.post_message(ActRequest(lambda actions: actions.remove_relay(row)))
 
     def action_mode(self) -> None:
         if (row := self.selected) is not None:
-            self.post_message(Act(lambda actions: actions.change_mode(row)))
+            self.post_message(ActRequest(lambda actions: actions.change_mode(row)))
 
     def action_check_relay(self) -> None:
         if (row := self.selected) is not None:
@@ -153,15 +153,15 @@ class RelayList(WindowedList[RelayRow]):
 
     def action_evacuate(self) -> None:
         row = self.selected
-        self.post_message(Act(lambda actions: actions.evacuate(row)))
+        self.post_message(ActRequest(lambda actions: actions.evacuate(row)))
 
     def action_retire(self) -> None:
         if (row := self.selected) is not None:
-            self.post_message(Act(lambda actions: actions.retire(row)))
+            self.post_message(ActRequest(lambda actions: actions.retire(row)))
 
     def action_block(self) -> None:
         if (row := self.selected) is not None:
-            self.post_message(Act(lambda actions: actions.block(row)))
+            self.post_message(ActRequest(lambda actions: actions.block(row)))
 
     def action_audit(self) -> None:
         row = self.selected
@@ -266,4 +266,6 @@ def _foot(rows: list[RelayRow]) -> str:
     return ""
 
 
-PANE: Final = Pane("relays", "4", "Relays: where your notes are kept", RelaysPane, (KEYS, LIST))
+PANE: Final = Pane(
+    "relays", "8", "Relays: where your notes are kept", RelaysPane, (KEYS, LIST), place=80
+)

@@ -23,7 +23,7 @@ from nostr_client.resilience.audit_words import (
 )
 from nostr_client.resilience.inquiry import AuditEvidence
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.app_messages import Act
+from nostr_client.tui.app_messages import ActRequest
 from nostr_client.tui.copies_lines import DIM
 from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.screens.dialogs import key_words
@@ -78,7 +78,7 @@ class AuditScreen(ModalScreen[None]):
 
     def action_report(self) -> None:
         if (evidence := self._evidence) is not None:
-            self.post_message(Act(lambda actions: actions.report_audit(evidence)))
+            self.post_message(ActRequest(lambda actions: actions.report_audit(evidence)))
 
 
 def audit_lines(evidence: AuditEvidence) -> Iterator[Content]:

@@ -16,7 +16,7 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import first_lines
 from nostr_client.social.views import NoteView
-from nostr_client.tui.app_messages import Act, Say
+from nostr_client.tui.app_messages import ActRequest, Say
 from nostr_client.tui.copies_lines import copy_lines
 from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.polling import poll
@@ -88,4 +88,4 @@ class CopiesScreen(ModalScreen[None]):
             self._looking = False
 
     def action_evacuate(self) -> None:
-        self.post_message(Act(lambda actions: actions.evacuate(None)))
+        self.post_message(ActRequest(lambda actions: actions.evacuate(None)))

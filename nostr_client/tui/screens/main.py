@@ -21,7 +21,7 @@ from nostr_client.routing.auth_policy import disclosure
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.social.key_leaks import KeyLeak, leak_words
 from nostr_client.social.views import NoteView, RelayRow
-from nostr_client.tui.app_messages import OpenThread, Say
+from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.keymap import hints
 from nostr_client.tui.names import NameCache
@@ -30,6 +30,7 @@ from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES, pane_named
 from nostr_client.tui.polling import poll
 from nostr_client.tui.screens.auth import say_purpose
+from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.widgets.auth_bar import AuthBar
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.list_messages import Highlighted
@@ -124,20 +125,21 @@ class MainScreen(Screen[None]):
     def _place_detail(self, wide: bool) -> None:
         notes = self.view.notes
         self.detail.display = wide and notes is not None
-        self.detail.show(notes.note if wide and notes is not None else None)
+        note = notes.note if wide and notes is not None else None
+        self.detail.show(NoteTarget.of(note) if note is not None else None)
 
     def on_resize(self, event: events.Resize) -> None:
         self._place_detail(event.size.width >= WIDE)
 
     def on_windowed_list_highlighted(self, message: Highlighted) -> None:
         if message.list is self.view.notes and self.is_wide:
-            self.detail.show(message.item)
+            self.detail.show(NoteTarget.of(message.item) if message.item is not None else None)
 
-    def on_open_thread(self, message: OpenThread) -> None:
+    def on_open(self, message: Open) -> None:
         """With room for it the detail takes the keys; without, the app opens a screen."""
-        if self.is_wide and self.detail.display:
+        if isinstance(message.target, NoteTarget) and self.is_wide and self.detail.display:
             message.stop()
-            self.detail.show(message.note, at_once=True)
+            self.detail.show(message.target, at_once=True)
             self.detail.notes.focus()
 
     def on_unfolded(self) -> None:

@@ -6,9 +6,8 @@ from functools import partial
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from nostr_client.client import NostrClient
@@ -16,11 +15,15 @@ from nostr_client.errors import NostrError
 from nostr_client.net.outcome import in_words
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Cursor, NoteView, Profile
-from nostr_client.tui.app_messages import Follow, Say
-from nostr_client.tui.keymap import LIST, NOTE, PROFILE, hints
+from nostr_client.tui.acts.act import PersonAct
+from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE, PERSON
+from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import LIST, KeyGroup, hints
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.polling import poll
+from nostr_client.tui.screens.target_screen import TargetScreen
+from nostr_client.tui.targets import PersonTarget
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.static_text import set_text
@@ -35,16 +38,15 @@ _NIP05 = {
 }
 
 
-class ProfileScreen(Screen[None]):
+class ProfileScreen(TargetScreen):
     """One person. Read from the store first; relays and the NIP-05 domain are asked behind it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *PROFILE.bindings(),
-        Binding("escape,q", "dismiss", "Back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = PERSON.bindings()
+    key_groups: ClassVar[tuple[KeyGroup, ...]] = (PERSON, LIST, NOTE)
 
-    def __init__(self, client: NostrClient, renderer: NoteRenderer, pubkey: str) -> None:
-        super().__init__()
+    def __init__(self, client: NostrClient, renderer: NoteRenderer, target: PersonTarget) -> None:
+        super().__init__(target)
+        pubkey = target.pubkey
         self._client = client
         self._renderer = renderer
         self.pubkey = pubkey
@@ -57,7 +59,7 @@ class ProfileScreen(Screen[None]):
         yield Static("", markup=False, id="about")
         empty = "Nothing of theirs is here yet; it is looked for on relays."
         yield NoteFeed("notes", self._notes, self._renderer, empty=empty)
-        yield HintLine(hints(PROFILE, LIST, NOTE, EVERYWHERE), id="hints")
+        yield HintLine(hints(PERSON, LIST, NOTE, EVERYWHERE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
         return await self._client.timeline.author(self.pubkey, until=until, limit=limit)
@@ -76,20 +78,19 @@ class ProfileScreen(Screen[None]):
 
     async def _load(self) -> None:
         try:
-            await self.refresh_profile()
+            await self.refresh_target()
             asked = await self._client.profiles.fetch([self.pubkey])
             self._asked = in_words(asked.ends.values(), found=False)
-            await self.refresh_profile()
+            await self.refresh_target()
             await self._client.profiles.check_nip05(self.pubkey)
-            await self.refresh_profile()
+            await self.refresh_target()
         except NostrError as error:
             self._say_problem(str(error))
 
     def _say_problem(self, words: str) -> None:
         self.post_message(Say(words, "error"))
 
-    async def refresh_profile(self) -> None:
-        """Show the person as the store knows them now."""
+    async def refresh_target(self) -> None:
         self._profile = await self._client.profiles.get(self.pubkey)
         self._followed = self.pubkey in await self._client.follows.pubkeys()
         set_text(self, "#about", self._about())
@@ -117,8 +118,8 @@ class ProfileScreen(Screen[None]):
             lines += [Content(""), Content(about)]
         return Content("\n").join(lines)
 
-    def action_follow(self) -> None:
-        if self.pubkey == self._client.pubkey:
-            self.post_message(Say("This is you."))
-        else:
-            self.post_message(Follow(self._profile, not self._followed))
+    def action_act(self, id: str) -> None:
+        """An act on the person, or on the selected note."""
+        act = ACT_BY_ID[id]
+        if isinstance(act, PersonAct):
+            self.post_message(act.on(self._profile))

@@ -15,7 +15,7 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.messages.views import ChangeKind, Conversation, PrivateMessage
-from nostr_client.tui.app_messages import OpenProfile, Say
+from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver
 from nostr_client.tui.keymap import HELP, WAY, Key, KeyGroup, hints
 from nostr_client.tui.message_renderer import MessageRenderer
@@ -24,6 +24,7 @@ from nostr_client.tui.note_renderer import quoted
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.message_details import MessageDetailsScreen
 from nostr_client.tui.screens.private_compose import MessageOptions, PrivateComposeScreen
+from nostr_client.tui.targets import PersonTarget
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.inputs import typed_path
 from nostr_client.tui.widgets.items import FixedItems
@@ -201,7 +202,7 @@ class RoomScreen(Screen[None]):
 
     def action_profile(self) -> None:
         if (message := self.messages.selected) is not None:
-            self.post_message(OpenProfile(message.author))
+            self.post_message(Open(PersonTarget(message.author)))
 
     def action_accept(self) -> None:
         start_worker(self, self._accept, "write")

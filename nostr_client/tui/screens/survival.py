@@ -19,9 +19,10 @@ from nostr_client.errors import NostrError
 from nostr_client.kit.last_kit import LastKit, last_kit
 from nostr_client.resilience.copy_words import Mending, MendingStep, to_mend, untracked_words
 from nostr_client.routing.survival import AccountSurvival
-from nostr_client.tui.app_messages import Act, GoTo, MakeBackup, Say
+from nostr_client.tui.app_messages import ActRequest, MakeBackup, Open, Say
 from nostr_client.tui.copies_lines import DIM, holding_lines
 from nostr_client.tui.keymap import HELP, Key, KeyGroup, hints
+from nostr_client.tui.targets import SectionTarget
 from nostr_client.tui.time_format import passed
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.static_text import set_text
@@ -99,10 +100,10 @@ class SurvivalScreen(Screen[None]):
         self.post_message(MakeBackup())
 
     def action_lists(self) -> None:
-        self.post_message(GoTo("lists"))
+        self.post_message(Open(SectionTarget("lists")))
 
     def action_evacuate(self) -> None:
-        self.post_message(Act(lambda actions: actions.evacuate(None)))
+        self.post_message(ActRequest(lambda actions: actions.evacuate(None)))
 
 
 def _summary(account: AccountSurvival, kit: LastKit | None, now: float) -> Iterator[Content]:

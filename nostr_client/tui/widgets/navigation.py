@@ -9,8 +9,9 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from nostr_client.tui.app_messages import GoTo
+from nostr_client.tui.app_messages import Open
 from nostr_client.tui.panes.pane import Pane
+from nostr_client.tui.targets import SectionTarget
 
 
 class NavigationRail(Static):
@@ -75,4 +76,4 @@ class NavigationRail(Static):
                 ends.append(end)
             index = sum(1 for end in ends if end <= place.x)
         if 0 <= index < len(self._panes):
-            self.post_message(GoTo(self._panes[index].name))
+            self.post_message(Open(SectionTarget(self._panes[index].name)))

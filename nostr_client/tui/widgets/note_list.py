@@ -5,17 +5,10 @@ from __future__ import annotations
 from typing import ClassVar, TypeVar
 
 from nostr_client.social.views import NoteView
-from nostr_client.tui.app_messages import (
-    Act,
-    OpenCopies,
-    OpenProfile,
-    OpenThread,
-    Say,
-    Unfolded,
-    Write,
-)
-from nostr_client.tui.keymap import NOTE
+from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE
+from nostr_client.tui.app_messages import Open, Unfolded
 from nostr_client.tui.note_renderer import STYLES, NoteRenderer
+from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -44,32 +37,12 @@ class _NoteKeys(WindowedList[T]):
     def unfolded(self) -> set[str]:
         raise NotImplementedError
 
-    def action_reply(self) -> None:
-        if (note := self._present()) is not None:
-            self.post_message(Write(note))
-
-    def action_quote(self) -> None:
-        if (note := self._present()) is not None:
-            self.post_message(Write(quote=note))
-
-    def action_react(self) -> None:
-        if (note := self._present()) is not None:
-            self.post_message(Act(lambda actions: actions.react(note)))
-
-    def action_repost(self) -> None:
-        if (note := self._present()) is not None:
-            self.post_message(Act(lambda actions: actions.repost(note)))
-
-    def action_profile(self) -> None:
-        if (note := self.note) is not None:
-            self.post_message(OpenProfile(note.author.pubkey))
-
-    def action_copies(self) -> None:
-        note = self._present()
-        if note is not None and note.mine:
-            self.post_message(OpenCopies(note))
-        elif note is not None:
-            self.post_message(Say("Copies are counted of what you wrote yourself."))
+    def action_act(self, id: str) -> None:
+        """An act on the selected note; of a repost of what is not here, few can be done."""
+        act = ACT_BY_ID[id]
+        note = self.note if act.absent_too else self._present()
+        if note is not None:
+            self.post_message(act.on(note))
 
     def action_unfold(self) -> None:
         note = self.note
@@ -105,7 +78,7 @@ class NoteList(_NoteKeys[NoteView]):
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         if self.note is not None:  # what is not here is looked for when it is opened
-            self.post_message(OpenThread(self.note))
+            self.post_message(Open(NoteTarget.of(self.note)))
 
 
 class ThreadList(_NoteKeys[ThreadRow]):
@@ -126,4 +99,4 @@ class ThreadList(_NoteKeys[ThreadRow]):
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         if (note := self._present()) is not None:
-            self.post_message(OpenThread(note))
+            self.post_message(Open(NoteTarget.of(note)))

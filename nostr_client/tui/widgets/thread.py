@@ -14,11 +14,12 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.net.outcome import End, Outcome, in_words, outcome_of
 from nostr_client.protocol.filters import Filter
-from nostr_client.social.referenced_events import missing_from, reposted_by
-from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.social.referenced_events import missing_from
+from nostr_client.social.views import ThreadView
 from nostr_client.tasks import together
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import NoteRenderer, copies_line
+from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import ThreadList
@@ -39,7 +40,8 @@ class ThreadPanel(Vertical):
         super().__init__(id=id)
         self._client = client
         self._renderer = ThreadRenderer(renderer)
-        self._note: NoteView | None = None
+        self.target: NoteTarget | None = None
+        """The note whose thread is shown."""
         self._opened = False
         self._head = Static("", markup=False, classes="head")
         self._copies = Static("", markup=False, classes="foot")
@@ -50,34 +52,29 @@ class ThreadPanel(Vertical):
         yield self.notes
         yield self._copies
 
-    @property
-    def note(self) -> NoteView | None:
-        """The note whose thread is shown."""
-        return self._note
-
-    def show(self, note: NoteView | None, *, at_once: bool = False) -> None:
+    def show(self, target: NoteTarget | None, *, at_once: bool = False) -> None:
         """Show the thread of a note; `at_once`: the reader opened it, and does not pass."""
-        if note is None:
-            self._note = None
+        if target is None:
+            self.target = None
             self.workers.cancel_group(self, "thread")
             self.notes.renew(FixedItems([], self._renderer.key))
             self._head.update("")
             self._copies.update("")
             return
-        same = self._note is not None and _shown_id(self._note) == _shown_id(note)
-        if same and (self._opened or not at_once):
+        if target == self.target and (self._opened or not at_once):
             return
-        self._note, self._opened = note, at_once
-        start_worker(self, partial(self._live, _shown_id(note)), "thread", exclusive=True)
+        self.target, self._opened = target, at_once
+        start_worker(self, partial(self._live, target), "thread", exclusive=True)
 
-    async def _live(self, note_id: str) -> None:
+    async def _live(self, target: NoteTarget) -> None:
         """Read it, look for more, and follow it, until another note is shown."""
+        note_id = target.id
         await asyncio.sleep(0 if self._opened else LOAD_AFTER)
         try:
             async with together() as group:
                 thread = await self._client.threads.load(note_id)
                 self._draw(thread, first=True)
-                group.create_task(self._fetch(note_id))
+                group.create_task(self._fetch(target))
                 ids = {note_id, *(view.event.id for _, view in thread.items[:1])}
                 related = [Filter(tags={"e": frozenset(ids)})]
                 if lacks := _lacks(thread):
@@ -97,31 +94,24 @@ class ThreadPanel(Vertical):
             changed.clear()
             self._draw(await self._client.threads.load(note_id))
 
-    async def _fetch(self, note_id: str) -> None:
+    async def _fetch(self, target: NoteTarget) -> None:
         await asyncio.sleep(FETCH_AFTER)
-        passing, note = not self._opened, self._note
-        named = reposted_by(note.entry) if note is not None and note.missing else None
         thread = await self._client.threads.fetch(
-            note_id,
-            relays=named.relays if named else (),
-            author=named.authors[0] if named and named.authors else "",
-            in_passing=passing,
+            target.id,
+            relays=target.relays,
+            author=target.author,
+            in_passing=not self._opened,
         )
         self._draw(thread)
 
     def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
-        if not self.is_mounted or self._note is None or _shown_id(self._note) != thread.focus:
+        if not self.is_mounted or self.target is None or self.target.id != thread.focus:
             return
         source = FixedItems(thread_rows(thread), self._renderer.key)
         self.notes.renew(source, select=thread.focus if first else "")
         self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
         self._copies.update(copies_line(focus) if focus else "")
-
-
-def _shown_id(note: NoteView) -> str:
-    """The note that is shown: also what is reposted and not here yet."""
-    return note.missing or note.event.id
 
 
 def _lacks(thread: ThreadView) -> frozenset[str]:

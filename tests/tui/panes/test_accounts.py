@@ -24,7 +24,7 @@ async def test_accounts(world: World) -> None:
     await world.account("ana")
     async with world.at_home() as (app, pilot):
         await sees(app, "By ana.")
-        await pilot.press("5")
+        await pilot.press("9")
         await sees(app, "ana  in use  key encrypted here")
         await pilot.press("g")
         await pilot.press("enter")
@@ -32,7 +32,7 @@ async def test_accounts(world: World) -> None:
         current = world.accounts.current()
         assert current is not None
         assert current.name == "ben"
-        await pilot.press("5")
+        await pilot.press("9")
         await sees(app, "watched, read only")
         await pilot.press("x")
         await told(app, "This account is in use")
@@ -46,7 +46,7 @@ async def test_the_only_copy_of_a_key_does_not_go_by_a_slip(world: World) -> Non
     await world.watched("ben")
     await world.accounts.create("eve", password="long enough")
     async with world.at_home() as (app, pilot):
-        await pilot.press("5")
+        await pilot.press("9")
         await sees(app, "no backup yet")
         await pilot.press("G", "x")
         await sees(app, "may be the only copy")
@@ -64,7 +64,7 @@ async def test_a_key_is_taken_away_encrypted_or_bare_after_its_name_was_typed(
     await world.account("ana")
     nsec = nip19.encode_nsec(world.person("ana"))
     async with world.at_home((100, 30)) as (app, pilot):
-        await pilot.press("5", "e")
+        await pilot.press("9", "e")
         await sees(app, "Its password")
         await type_in(pilot, PASSWORD)
         assert PASSWORD not in shown(app)

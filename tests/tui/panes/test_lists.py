@@ -35,7 +35,7 @@ async def test_two_devices_follow_lists_are_put_together_and_undone(
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         await sees(app, "relays 1/1")
-        await pilot.press("7")
+        await pilot.press("0")
         await sees(app, "follows · 3 versions")
         await sees(app, "M puts both together")
         await sees(app, "+ public p dee")

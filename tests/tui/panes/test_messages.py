@@ -36,7 +36,7 @@ async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> 
     async with NostrClient.open(signer, paths=world.where, config=world.config) as client:
         await client.messages.send([ben], "hello \x1b[31mben")
     async with world.at_home() as (app, pilot):
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "hello ")
         await pilot.press("enter")
         await sees(app, "you  now · kept here, not delivered yet")
@@ -70,10 +70,10 @@ async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 async def test_a_watched_account_says_so(world: World) -> None:
     await world.watched()
     async with world.at_home((60, 20)) as (app, pilot):
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "watched only")
         assert "1 " in shown(app)
-        assert "▌6 Messages" in shown(app), "a narrow line has room for where one is"
+        assert "▌4 Messages" in shown(app), "a narrow line has room for where one is"
 
 
 async def received(world: World, text: str, ago: int = 60, name: str = "ben") -> Event:
@@ -93,7 +93,7 @@ async def test_a_request_is_accepted_answered_and_what_is_said_is_changed(world:
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         messages = app.main.client.messages
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "request")
         await pilot.press("enter")
         await sees(app, "a accepts it")
@@ -140,7 +140,7 @@ async def test_an_empty_list_says_why_and_requests_are_counted_and_ignored_at_on
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         client = app.main.client
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "No messages yet: nobody answered")
         await client.store.save([await received(world, f"hi from {n}", name=n) for n in NAMES])
         await sees(app, "2 requests")
@@ -160,7 +160,7 @@ async def test_the_composer_waits_for_a_signer_that_is_away(
     await world.account()
     await world.put(await received(world, "well?"))
     async with world.at_home() as (app, pilot):
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "well?")
         await pilot.press("enter", "n")
         await sees(app, "Private message")
@@ -219,7 +219,7 @@ async def test_a_room_opens_at_what_is_unread_and_only_what_was_in_view_is_read(
         messages.start()
         await until(lambda: messages.status.opened == len(texts))
         await messages.mark_read([world.pubkey("ben")], world.now - 998)
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "ben  17 unread")
         await pilot.press("enter")
         await sees(app, "part 3")
@@ -239,7 +239,7 @@ async def test_a_message_with_a_subject_and_an_end_and_where_it_is(world: World)
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         client = app.main.client
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "well?")
         await pilot.press("enter", "c")
         await sees(app, "subject: none   ctrl+o expires never")
@@ -292,7 +292,7 @@ async def test_message_relays_are_published_and_not_over_a_list_that_was_not_rea
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         client = app.main.client
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "Nobody can write to you yet")
         await pilot.press("R")
         await sees(app, "Where do you read private messages?")
@@ -318,7 +318,7 @@ async def test_message_relays_are_begun_where_there_are_none(
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         client = app.main.client
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "Nobody can write to you yet")
         await pilot.press("R")
         await sees(app, there.url)
@@ -345,7 +345,7 @@ async def test_one_message_relay_less_is_published_once_its_word_was_typed(
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         client = app.main.client
-        await pilot.press("6")
+        await pilot.press("4")
         for word in ("dm-relays", "dm-relays without a backup"):
             await pilot.press("R")
             await sees(app, "Where do you read private messages?")
@@ -367,7 +367,7 @@ async def test_message_relays_are_asked_for_and_who_has_none_is_invited(world: W
     await world.account()
     await world.put(world.event("ana", kinds.RELAY_LIST, "", (("r", NOWHERE),), 60))
     async with world.at_home() as (app, pilot):
-        await pilot.press("6")
+        await pilot.press("4")
         await sees(app, "Nobody can write to you yet")
         await pilot.press("R")
         await sees(app, NOWHERE)

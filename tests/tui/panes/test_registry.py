@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from nostr_client.tui.keymap import LIST, NOTE, PROFILE, KeyGroup, hints
+from nostr_client.tui.acts.registry import NOTE, PERSON
+from nostr_client.tui.keymap import LIST, KeyGroup, hints
 from nostr_client.tui.panes.pane import Pane
-from nostr_client.tui.panes.registry import EVERYWHERE, PANES, key_groups, pane_named
+from nostr_client.tui.panes.registry import EVERYWHERE, PANES, in_order, key_groups, pane_named
 
 
 def test_a_section_has_a_name_a_key_and_a_line_in_the_help() -> None:
-    assert [(pane.key, pane.name) for pane in PANES] == [
-        ("1", "home"),
-        ("2", "mentions"),
-        ("3", "notes"),
-        ("4", "relays"),
-        ("5", "accounts"),
-        ("6", "messages"),
-        ("7", "lists"),
+    assert [pane.key for pane in PANES if pane.key] == [
+        *(key for key in "1234567890" if key in {pane.key for pane in PANES})
     ]
+    assert {"home", "relays", "accounts"} <= {pane.name for pane in PANES}
     for pane in PANES:
         assert pane_named(pane.name) is pane
-        [key] = [key for key in EVERYWHERE.keys if key.action == f"section('{pane.name}')"]
-        assert (key.keys, key.says) == (pane.key, pane.says)
+        keys = [key for key in EVERYWHERE.keys if key.action == pane.action]
+        assert [(key.keys, key.says) for key in keys] == ([(pane.key, pane.says)] * bool(pane.key))
+
+
+def test_of_two_sections_with_one_key_the_first_has_it_and_names_are_one_each() -> None:
+    home = pane_named("home")
+    later = replace(home, name="later", place=home.place + 1)
+    twin = replace(later, says="another", place=home.place + 2)
+    found = in_order([twin, later, home])
+    assert [(pane.name, pane.key, pane.says) for pane in found] == [
+        ("home", home.key, home.says),
+        ("later", "", home.says),
+    ]
 
 
 @pytest.mark.parametrize(
     "together",
-    [(EVERYWHERE, LIST, NOTE, PROFILE), *((EVERYWHERE, *pane.key_groups) for pane in PANES)],
+    [(EVERYWHERE, LIST, NOTE, PERSON), *((EVERYWHERE, *pane.key_groups) for pane in PANES)],
     ids=lambda groups: groups[-1].title,
 )
 def test_no_key_means_two_things_in_one_place(together: tuple[KeyGroup, ...]) -> None:

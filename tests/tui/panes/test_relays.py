@@ -26,7 +26,7 @@ async def test_relays(world: World, start_relay: StartRelay) -> None:
         main = app.main
         assert main is not None
         await sees(app, "relays 1/1")
-        await pilot.press("4")
+        await pilot.press("8")
         await sees(app, "these stand in")
         assert "up" in shown(app)
         assert " ms" in shown(app)
@@ -84,7 +84,7 @@ async def test_a_relay_is_blocked_and_dialled_again(world: World, start_relay: S
     )
     async with world.at_home() as (app, pilot):
         await sees(app, "relays 1/1")
-        await pilot.press("4")
+        await pilot.press("8")
         await sees(app, FAR)
         await pilot.press("j")
         await sees(app, "you blocked it: it is never dialled")
@@ -107,7 +107,7 @@ async def test_a_dead_relay_is_left_after_asking(world: World, start_relay: Star
         main = app.main
         assert main is not None
         await sees(app, "relays")
-        await pilot.press("4")
+        await pilot.press("8")
         await sees(app, dead)
         await pilot.press("E")
         await sees(app, "joins")

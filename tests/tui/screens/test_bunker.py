@@ -50,7 +50,7 @@ async def test_by_the_bunkers_code_to_a_signed_note(world: World) -> None:
         assert app.clipboard == url
         await pilot.press("escape")
         task.cancel()
-        await pilot.press("5")
+        await pilot.press("9")
         await until(lambda: "signed by a bunker" in shown(app))
 
 

@@ -45,7 +45,7 @@ async def test_where_a_note_is_and_what_the_account_survives(world: World) -> No
     await placed(world)
     await world.watched()
     async with world.at_home() as (app, pilot):
-        await pilot.press("3")
+        await pilot.press("7")
         await until(lambda: bool(app.main and app.main.front.selected))
         await pilot.press("C")
         await sees(app, "where readers look: 2 of 3 · in reserve: 0")

@@ -9,6 +9,7 @@ from nostr_client.nips import nip19
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.targets import PersonTarget
 from nostr_client.tui.widgets import note_list
 from tests.routing.moody import Relay
 from tests.tui.world import (
@@ -56,7 +57,9 @@ async def test_an_empty_home_says_that_nobody_answered(world: World) -> None:
         await sees(app, "Nothing here yet: nobody answered")
         main = app.screen
         assert isinstance(main, MainScreen)
-        await app.push_screen(ProfileScreen(main.client, main.renderer, world.pubkey("ben")))
+        await app.push_screen(
+            ProfileScreen(main.client, main.renderer, PersonTarget(world.pubkey("ben")))
+        )
         await sees(app, "no profile was found: nobody answered")
 
 
@@ -68,10 +71,10 @@ async def test_sections(world: World, size: tuple[int, int]) -> None:
         main = app.main
         assert main is not None
         for key, section, words in (
-            ("2", "mentions", "A stranger's note for ana."),
-            ("3", "notes", "My own words."),
-            ("4", "relays", "add"),
-            ("5", "accounts", "watched, read only"),
+            ("3", "mentions", "A stranger's note for ana."),
+            ("7", "notes", "My own words."),
+            ("8", "relays", "add"),
+            ("9", "accounts", "watched, read only"),
             ("1", "home", "The library roof is fixed."),
         ):
             await pilot.press(key)

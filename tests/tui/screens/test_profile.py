@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.targets import PersonTarget
 from tests.conftest import StartRelay
 from tests.tui.world import (
     BOTH,
@@ -26,7 +27,7 @@ async def test_profile_and_follow(
         main = app.main
         assert main is not None
         await sees(app, "relays 1/1")
-        await pilot.press("2")
+        await pilot.press("3")
         await until(lambda: main.front.selected is not None)
         await pilot.press("p")
         await sees(app, "dee  · not followed")
@@ -52,8 +53,10 @@ async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothin
     await world.account()
     async with world.at_home() as (app, _pilot):
         assert app.main is not None
-        screen = ProfileScreen(app.main.client, app.main.renderer, world.pubkey("dee"))
+        screen = ProfileScreen(
+            app.main.client, app.main.renderer, PersonTarget(world.pubkey("dee"))
+        )
         await app.push_screen(screen)
         await screen.query_one("#about").remove()  # its lines go first, while it is still there
         assert screen.is_mounted
-        await screen.refresh_profile()
+        await screen.refresh_target()

@@ -55,8 +55,8 @@ async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
         await pilot.pause()
         await pilot.press("enter")
         await sees(app, "1 answer")
-        note = app.screen.panel.note  # type: ignore[attr-defined]
-        late = world.note("dee", "I heard of it.", 5, (("e", note.event.id, "", "root"),))
+        target = app.screen.panel.target  # type: ignore[attr-defined]
+        late = world.note("dee", "I heard of it.", 5, (("e", target.id, "", "root"),))
         await app.main.client.store.save([late])
         await sees(app, "2 answers")
         assert "I heard of it." in shown(app)
