@@ -55,8 +55,8 @@ class NostrClient(ClientRooms):
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
-    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `completion` (of what is
-    being written), `follows`, `mutes`,
+    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `schedule` (notes that
+    go out at a time), `completion` (of what is being written), `follows`, `mutes`,
     `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
     versions), `timeline`, `threads`, `search`, `messages` (private ones), `key_leaks` (the alarm),
     `feed_sync` (the background reading);
@@ -151,6 +151,8 @@ class NostrClient(ClientRooms):
             tasks.start(self.monitors.keep())
             if keys.keyed:  # a watched account's events are not ours to spread
                 tasks.start(self.replication.run())
+            if self.signer is not None:
+                tasks.start(self.schedule.keep())
             yield self
 
     # What an account does

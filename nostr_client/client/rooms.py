@@ -47,6 +47,7 @@ from nostr_client.social.profiles import Profiles
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.relay_portraits import RelayPortraits
+from nostr_client.social.scheduled import Schedule
 from nostr_client.social.search import Search
 from nostr_client.social.search_relays import SearchRelays
 from nostr_client.social.threads import Threads
@@ -62,6 +63,7 @@ class ClientRooms(ClientNetwork):
     profiles: Profiles
     publisher: Publisher
     notes: Notes
+    schedule: Schedule
     follows: Follows
     completion: Completion
     mutes: Mutes
@@ -105,6 +107,9 @@ class ClientRooms(ClientNetwork):
         )
         self.publisher = Publisher(self.guard, self._writer, self.verifier.verify)
         self.notes = Notes(self.publisher)
+        self.schedule = Schedule(
+            self.notes, self.publisher, folder=data / "scheduled" / (me or "nobody"), clock=clock
+        )
         self.follows = Follows(self.courier, self.guard, me)
         self.completion = Completion(self.store, self.follows, self.profiles, owner=me, clock=clock)
         self.mutes = Mutes(self.courier, self.guard, me, data, self.config.muted_kinds)

@@ -39,6 +39,11 @@ class Publisher:
 
         Raises InvalidEvent, also for a replaceable kind; SignerError, StoreError.
         """
+        event = await self.sign(draft)
+        return Posted(event, await self.courier.publish(event, on_answer=on_answer))
+
+    async def sign(self, draft: Draft) -> Event:
+        """Sign, and neither store nor publish, what `publish` would. Raises as that does."""
         if self.signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
         refuse_list(draft.kind)
@@ -52,8 +57,7 @@ class Publisher:
             )
             at = await self._guard.date_after(last)
             draft = Draft(draft.kind, draft.content, draft.tags, created_at=at)
-        event = await self.signer.sign(draft)
-        return Posted(event, await self.courier.publish(event, on_answer=on_answer))
+        return await self.signer.sign(draft)
 
     async def publish_signed(self, event: Event, *, on_answer: OnAnswer | None = None) -> Posted:
         """Store and publish what is signed already, by whomever.
