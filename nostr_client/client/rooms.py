@@ -29,10 +29,13 @@ from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.routing.saved_relays import found_at
 from nostr_client.routing.survival import Survivals
+from nostr_client.social.acquaintances import Acquaintances
 from nostr_client.social.blocked_relays import BlockedRelays
 from nostr_client.social.bookmarks import Bookmarks
 from nostr_client.social.completion import Completion
+from nostr_client.social.concern_reading import ConcernReading
 from nostr_client.social.feed_sync import FeedSync
+from nostr_client.social.followers import Followers
 from nostr_client.social.follows import Follows
 from nostr_client.social.key_leaks import KeyLeaks
 from nostr_client.social.list_history import ListHistory
@@ -42,6 +45,8 @@ from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
+from nostr_client.social.notifications import Notifications
+from nostr_client.social.own_things import OwnThingsFinder
 from nostr_client.social.private_relays import PrivateRelays
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.publisher import Publisher
@@ -52,6 +57,7 @@ from nostr_client.social.search import Search
 from nostr_client.social.search_relays import SearchRelays
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
+from nostr_client.social.zaps import Zaps
 from nostr_client.store.contract import (
     FIRST_AUDIT,
 )
@@ -76,6 +82,8 @@ class ClientRooms(ClientNetwork):
     key_leaks: KeyLeaks
     feed_sync: FeedSync
     timeline: Timeline
+    notifications: Notifications
+    zaps: Zaps
     threads: Threads
     search: Search
     messages: Messages
@@ -152,6 +160,7 @@ class ClientRooms(ClientNetwork):
         )
         self.portraits = RelayPortraits(self.courier, self.relay_facts, self.reserves.urls, me)
         self.lists = ListHistory(self.courier, self.guard, me)
+        self.zaps = Zaps(self.profiles, files, clock)
         views = NoteViews(self.store, self.profiles, me, self.survivals, lambda: self.mutes.matcher)
         self.key_leaks = await enter(
             KeyLeaks(
@@ -163,6 +172,7 @@ class ClientRooms(ClientNetwork):
                 clock=clock,
             )
         )
+        concerns = self._furnish_notifications()
         trials = NegentropyTrials(data / "negentropy.json", self.relay_facts, clock)
         self.feed_sync = await enter(
             FeedSync(
@@ -172,6 +182,7 @@ class ClientRooms(ClientNetwork):
                 owner=me,
                 folder=data,
                 comparer=IdComparer(self.store, self.pool, trials, clock),
+                concerns=concerns,
                 clock=clock,
             )
         )
@@ -218,6 +229,30 @@ class ClientRooms(ClientNetwork):
         self.inquiry = Inquiry(self.store, self._stranger, self.book, self.relay_facts, clock)
         self._keep_copies()
         await self.ladder.recall()
+
+    def _furnish_notifications(self) -> ConcernReading:
+        """What concerns the account, and what reads it."""
+        me, data, clock = self.pubkey, self.paths.data, self._clock
+        acquaintances = Acquaintances(self.store, self.follows, me)
+        followers = Followers(data / f"followers-{me[:16] or 'nobody'}.json", me, clock)
+        own = OwnThingsFinder(self.store, me)
+        self.notifications = Notifications(
+            *(self.store, self.mutes, self.zaps),
+            acquaintances=acquaintances,
+            followers=followers,
+            own=own,
+            owner=me,
+            folder=data,
+            clock=clock,
+        )
+        return ConcernReading(
+            self.courier,
+            acquaintances=acquaintances,
+            followers=followers,
+            own=own,
+            owner=me,
+            clock=clock,
+        )
 
     def _keep_copies(self) -> None:
         """What sees to it that copies are where they belong, and moves the account."""

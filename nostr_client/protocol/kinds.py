@@ -25,6 +25,7 @@ PUBLIC_MESSAGE: Final = 24
 """Words to somebody that all may read, and that stand in no timeline (NIP-A4)."""
 VANISH: Final = 62
 GIFT_WRAP: Final = 1059
+POLL_VOTE: Final = 1018
 FILE_METADATA: Final = 1063
 POLL: Final = 1068
 COMMENT: Final = 1111
@@ -34,6 +35,7 @@ REPORT: Final = 1984
 MEMBER_ADDED: Final = 8000
 MEMBER_REMOVED: Final = 8001
 EPHEMERAL_GIFT_WRAP: Final = 21059
+ZAP_REQUEST: Final = 9734
 ZAP_RECEIPT: Final = 9735
 """That something was paid for a note, or to somebody (NIP-57)."""
 HIGHLIGHT: Final = 9802
@@ -76,7 +78,9 @@ VOICES: Final = (VOICE, VOICE_COMMENT)
 GIFT_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 """Events signed by a key made for them alone: whom they concern, their `p` tags say (NIP-59)."""
 
-MENTIONING: Final = frozenset({NOTE, *REPOSTS, REACTION, COMMENT, ZAP_RECEIPT})
+ADDRESSING: Final = frozenset({NOTE, COMMENT, VOICE_COMMENT, PUBLIC_MESSAGE})
+"""What people write to somebody, or of them, and name them in (`p`)."""
+MENTIONING: Final = ADDRESSING | {*REPOSTS, REACTION, ZAP_RECEIPT}
 """What people see of how others name them (`p`)."""
 
 MAX_KIND: Final = 65535

@@ -22,7 +22,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -374,16 +374,19 @@ class RelayReader:
         filters: Sequence[Filter],
         urls: Collection[str],
         deliveries: Deliveries | None = None,
+        *,
+        take: Callable[[Sequence[Arrival]], Awaitable[int]] | None = None,
     ) -> AsyncIterator[LiveFeed]:
         """Keep a live subscription into the store for as long as the block runs. What was stored at
-        the relays goes into `deliveries`, too."""
+        the relays goes into `deliveries`, too. `take` keeps what comes instead of
+        `save_arrivals`, and says how many were new."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
         feed = LiveFeed(dialled)
         if not (dialled and filters):
             yield feed
             return
         async with self.pool.subscribe(filters, dialled) as subscription:
-            save = partial(self.save_arrivals, deliveries=deliveries)
+            save = take or partial(self.save_arrivals, deliveries=deliveries)
             filling = self._tasks.start(feed.fill(subscription, save))
             try:
                 yield feed

@@ -2,7 +2,8 @@
 
 It reads, and keeps reading live:
 
-- the account's own events and lists at its own relays, and what mentions it where it reads;
+- the account's own events and lists at its own relays, and what concerns it where it reads
+  (`concern_reading`);
 - notes, reposts, deletions, profiles and relay lists of those it follows, where they write
   (NIP-65), over a bounded number of relays (`routing.read_plan`): each person is streamed from one
   (`author_stream`), and the others are compared with that (`feed_audit`);
@@ -42,6 +43,7 @@ from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.planner import INDEXED_KINDS
 from nostr_client.routing.read_plan import ReadRoles, firm_relays, plan_read, stream_and_audit
 from nostr_client.social.author_stream import BACKFILL, SAVE_PROGRESS, AuthorStream, FeedReading
+from nostr_client.social.concern_reading import ConcernReading
 from nostr_client.social.feed_audit import FeedAudit
 from nostr_client.social.feed_progress import FeedProgress
 from nostr_client.social.follows import Follows
@@ -53,7 +55,9 @@ from nostr_client.tasks import OwnedTasks, together
 OWN_LISTS: Final = frozenset(
     {kinds.METADATA, kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}
 )
-OWN_EVENTS: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION, kinds.DELETION})
+OWN_EVENTS: Final = frozenset(
+    {kinds.NOTE, *kinds.REPOSTS, kinds.REACTION, kinds.DELETION, kinds.POLL}
+)
 LISTS_LIMIT: Final = 6.0
 """Seconds for the account's own lists, and for those of the people it follows."""
 LISTS_GRACE: Final = 2.0
@@ -88,9 +92,11 @@ class FeedSync:
         owner: str,
         folder: Path,
         comparer: IdComparer,
+        concerns: ConcernReading,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._courier = courier
+        self._concerns = concerns
         self._book = courier.book
         self._follows = follows
         self._owner = owner
@@ -262,12 +268,11 @@ class FeedSync:
                 self._replan.set()
 
     async def _read_own(self) -> None:
-        """The account's own events and lists, and what mentions it; anew when its relays change."""
+        """The account's own events and lists, and what concerns it; anew when its relays change."""
         me = frozenset({self._owner})
         lists = Filter(authors=me, kinds=OWN_LISTS)
         events = Filter(authors=me, kinds=OWN_EVENTS, limit=BACKFILL)
         indexed = Filter(authors=me, kinds=INDEXED_KINDS)
-        mentions = Filter(kinds=kinds.MENTIONING, tags={"p": me}, limit=BACKFILL)
         while True:
             self._moved.clear()
             relays = await self._book.relays_of(self._owner)
@@ -277,7 +282,7 @@ class FeedSync:
             inbox = {*relays.read, *stand_in}
             async with (
                 self._courier.subscribe([lists, events], home) as own,
-                self._courier.subscribe([mentions], inbox) as heard,
+                self._concerns.at(inbox, self._steadily) as heard,
                 self._courier.subscribe([indexed], ours.indexers) as found,
             ):
                 self._live |= {"own": own, "mentions": heard, "indexed": found}

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from nostr_client.net.dial import DialOptions
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.courier import Courier
@@ -17,17 +18,23 @@ from nostr_client.routing.negentropy_trials import NegentropyTrials
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import Signer
+from nostr_client.social.acquaintances import Acquaintances
+from nostr_client.social.concern_reading import ConcernReading
 from nostr_client.social.feed_sync import FeedSync
+from nostr_client.social.followers import Followers
 from nostr_client.social.follows import Follows
 from nostr_client.social.mutes import Mutes
 from nostr_client.social.my_relays import MyRelays
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.notes import Notes
+from nostr_client.social.notifications import Notifications
+from nostr_client.social.own_things import OwnThingsFinder
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.referenced_events import ReferencedEvents
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
+from nostr_client.social.zaps import Zaps
 from nostr_client.store.contract import EventStore
 from tests.routing.rooms import (
     ANA,
@@ -65,6 +72,11 @@ class House:
     sync: FeedSync
     timeline: Timeline
     threads: Threads
+    acquaintances: Acquaintances
+    followers: Followers
+    concerns: ConcernReading
+    notifications: Notifications
+    zaps: Zaps
 
     async def keep(self, *events: Event) -> None:
         await self.store.save(list(events))
@@ -88,6 +100,7 @@ async def house(
     only_here: bool = True,
     minds_outages: bool = False,
     search: bool = False,
+    media: DialOptions | None = None,
 ) -> AsyncIterator[House]:
     me = key.public_key.hex
     async with rooms(
@@ -112,6 +125,18 @@ async def house(
         missing = ReferencedEvents(courier, clock)
         facts = RelayFactBook(folder / "facts.json", r.policy, clock=clock)
         trials = NegentropyTrials(folder / "negentropy.json", facts, clock)
+        zaps = Zaps(profiles, media, clock)
+        followers = Followers(folder / "followers.json", me, clock)
+        acquaintances = Acquaintances(r.store, follows, me, clock)
+        own = OwnThingsFinder(r.store, me, clock)
+        concerns = ConcernReading(
+            courier,
+            acquaintances=acquaintances,
+            followers=followers,
+            own=own,
+            owner=me,
+            clock=clock,
+        )
         async with FeedSync(
             courier,
             follows,
@@ -119,6 +144,7 @@ async def house(
             owner=me,
             folder=folder,
             comparer=IdComparer(r.store, r.pool, trials, clock),
+            concerns=concerns,
             clock=clock,
         ) as sync:
             yield House(
@@ -136,6 +162,19 @@ async def house(
                 sync=sync,
                 timeline=Timeline(courier, follows, views, missing, owner=me, clock=clock),
                 threads=Threads(courier, views, missing),
+                acquaintances=acquaintances,
+                followers=followers,
+                concerns=concerns,
+                notifications=Notifications(
+                    *(r.store, mutes, zaps),
+                    acquaintances=acquaintances,
+                    followers=followers,
+                    own=own,
+                    owner=me,
+                    folder=folder,
+                    clock=clock,
+                ),
+                zaps=zaps,
             )
 
 
