@@ -195,7 +195,15 @@ class ClientRooms(ClientNetwork):
             clock=clock,
         )
         self.search = Search(
-            self.courier, views, self.profiles, self.follows, searched, owner=me, clock=clock
+            self.courier,
+            views,
+            self.profiles,
+            self.follows,
+            searched,
+            facts=self.relay_facts,
+            owner=me,
+            own=self._own_keys,
+            clock=clock,
         )
         missing = ReferencedEvents(self.courier)
         self.timeline = Timeline(self.courier, self.follows, views, missing, owner=me, clock=clock)

@@ -11,6 +11,7 @@ Nothing that looks like a secret key is searched for or sent (`pointers`).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,10 +30,19 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.relay_facts import RelayFactBook
+from nostr_client.signing.gate import OwnKeys, refuse_codes, refuse_secret_texts
 from nostr_client.social.follows import Follows
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.people_search import FoundPerson, PeopleSearch
-from nostr_client.social.pointers import HexPointer, NamePointer, Pointer, SecretPointer, pointed_at
+from nostr_client.social.pointers import (
+    LONGEST,
+    HexPointer,
+    NamePointer,
+    Pointer,
+    SecretPointer,
+    pointed_at,
+)
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.search_relays import SearchRelays
 from nostr_client.social.timeline import MAX_AHEAD, SAME_SECOND
@@ -48,6 +58,12 @@ NOTE_KINDS: Final = frozenset(
 everybody: no chats, no lists, no code."""
 MOST_NOTES: Final = 20
 MOST_TAGS: Final = 5
+MOST_RELAYS: Final = 4
+SHORTEST_RELAY: Final = 3
+"""Letters of a relay's address or name from which it is offered."""
+SHORTEST_SECRET: Final = 32
+"""Characters from which a text may hold a secret key."""
+SEARCHED_NOWHERE: Final = "this holds a SECRET key: it is searched for nowhere"
 ASK_LIMIT: Final = 8.0
 """Seconds that a relay has to answer."""
 MOST_ASKED_FOR: Final = 40
@@ -66,6 +82,14 @@ class FoundTag:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundRelay:
+    """A relay that something is known of here, and what it calls itself (raw)."""
+
+    url: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LocalFindings:
     """What is here. `behind`: so many of the last commits are not searched yet, for the index is
     still being made. `problem`: why nothing can be searched for here."""
@@ -77,9 +101,11 @@ class LocalFindings:
     behind: int = 0
     problem: str = ""
 
+    relays: tuple[FoundRelay, ...] = ()
+
     @property
     def is_empty(self) -> bool:
-        return not (self.people or self.tags or self.notes)
+        return not (self.people or self.tags or self.notes or self.relays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +137,8 @@ class Findings:
 
 
 class Search:
-    """The search of one account. `relays` is its list of relays that search (kind 10007)."""
+    """The search of one account. `relays` is its list of relays that search (kind 10007); `own`
+    names the accounts of the folder, whose secret keys are looked for in what is searched for."""
 
     def __init__(
         self,
@@ -121,10 +148,16 @@ class Search:
         follows: Follows,
         relays: SearchRelays,
         *,
+        facts: RelayFactBook,
         owner: str = "",
+        own: OwnKeys = tuple,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.relays = relays
+        self.kept = RelayFindings("")
+        """What was searched for last, as far as relays answered: a feed shows it."""
+        self._facts = facts
+        self._own = own
         self.people = PeopleSearch(courier.store, profiles, follows, mutes=views.mutes, owner=owner)
         self._courier = courier
         self._store = courier.store
@@ -135,21 +168,24 @@ class Search:
     # Here
 
     async def local(self, typed: str, *, only: str = "", notes: int = MOST_NOTES) -> LocalFindings:
-        """What is here, at once; `only`: "people", "tags" or "notes". Raises SecretFound,
+        """What is here, at once; `only`: "people", "tags", "notes" or "relays". Raises SecretFound,
         StoreError."""
-        _refuse_secrets(typed)
+        await self._refuse_secrets(typed)
         if not isinstance(self._store, FindsAsTyped):
             return LocalFindings(typed, problem="this store does not search")
         try:
             people = await self.people.named(typed) if only in ("", "people") else ()
             tags = await self._tags(typed) if only in ("", "tags") else ()
             found = await self.notes(typed, limit=notes) if only in ("", "notes") else ()
+            relays = await self._known_relays(typed) if only in ("", "relays") else ()
             behind = await self._store.index_lag()
         except InvalidFilter:
             return LocalFindings(typed, problem="what is stored here is not indexed")
         except QueryTimeout:
             return LocalFindings(typed, problem="that is too much to be searched for at once")
-        return LocalFindings(typed, tuple(people), tuple(tags), tuple(found), behind)
+        return LocalFindings(
+            typed, tuple(people), tuple(tags), tuple(found), behind, relays=tuple(relays)
+        )
 
     async def notes(
         self,
@@ -164,7 +200,7 @@ class Search:
 
         Raises SecretFound, InvalidFilter, StoreError.
         """
-        _refuse_secrets(typed)
+        await self._refuse_secrets(typed)
         at, last = until or (int(self._clock()) + MAX_AHEAD, "")
         wanted = Filter(kinds=NOTE_KINDS, until=at)
         others = await self._others(wanted, also)
@@ -195,6 +231,28 @@ class Search:
             return []
         return [FoundTag(*found) for found in await self._store.tags_typed(typed, MOST_TAGS)]
 
+    async def _known_relays(self, typed: str) -> list[FoundRelay]:
+        wanted = typed.strip().lower()
+        if len(wanted) < SHORTEST_RELAY:
+            return []
+        found = [
+            FoundRelay(url, facts.name)
+            for url, facts in (await self._facts.known()).items()
+            if wanted in url or wanted in facts.name.lower()
+        ]
+        return sorted(found, key=lambda relay: relay.url)[:MOST_RELAYS]
+
+    async def _refuse_secrets(self, text: str) -> None:
+        """Raises SecretFound where a secret key stands in what is searched for."""
+        try:
+            if isinstance(pointed_at(text), SecretPointer):
+                raise SecretFound(SEARCHED_NOWHERE)
+            refuse_codes(text[:LONGEST])
+            if len(text) >= SHORTEST_SECRET:
+                await asyncio.to_thread(refuse_secret_texts, [text[:LONGEST]], self._own)
+        except SecretFound:
+            raise SecretFound(SEARCHED_NOWHERE) from None
+
     # At relays
 
     async def ask(
@@ -206,7 +264,7 @@ class Search:
     ) -> RelayFindings:
         """Ask relays that search for these words, each at most `limit` seconds; `on_answer` is told
         whom, and of each answer as it comes. Raises SecretFound, StoreError."""
-        _refuse_secrets(words)
+        await self._refuse_secrets(words)
         words = words.strip()[:LONGEST_QUERY]
         state = RelayFindings(words)
         if not phrases(words):
@@ -278,8 +336,13 @@ class Search:
 
     async def resolve(self, text: str) -> Pointer | None:
         """What `text` points to, once its domain or relays were asked where it takes that; None for
-        words. Raises NostrError where a domain does not answer or knows nobody."""
+        words. Raises NostrError where a domain does not answer or knows nobody, SecretFound for
+        the secret key of an account of this folder in hex."""
         pointer = pointed_at(text)
+        if isinstance(pointer, SecretPointer):
+            return pointer
+        if isinstance(pointer, HexPointer):
+            await self._refuse_secrets(text)
         match pointer:
             case NamePointer(name):
                 return nip19.Nprofile(await self._profiles.resolve(name))
@@ -310,11 +373,6 @@ def joined_people(
     found = {person.profile.pubkey: person for person in (*others, *here)}
     order = dict.fromkeys(person.profile.pubkey for person in (*here, *others))
     return tuple(found[pubkey] for pubkey in order)
-
-
-def _refuse_secrets(typed: str) -> None:
-    if isinstance(pointed_at(typed), SecretPointer):
-        raise SecretFound("this holds a SECRET key: it is searched for nowhere")
 
 
 def _has_a_word(event: Event, words: str) -> bool:

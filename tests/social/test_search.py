@@ -72,7 +72,20 @@ async def searching(
         await h.store.finish_index()
         book = RelayFactBook(facts, h.rooms.policy, clock=h.clock)
         relays = SearchRelays(h.courier, h.guard, ME, facts=book, clock=h.clock)
-        yield h, Search(h.courier, h.views, h.profiles, h.follows, relays, owner=ME, clock=h.clock)
+        yield (
+            h,
+            Search(
+                h.courier,
+                h.views,
+                h.profiles,
+                h.follows,
+                relays,
+                facts=book,
+                owner=ME,
+                own=lambda: {ME},
+                clock=h.clock,
+            ),
+        )
 
 
 async def test_what_is_here_is_found_while_one_types(tmp_path: Path) -> None:
@@ -189,6 +202,9 @@ async def test_a_secret_key_is_searched_for_nowhere(tmp_path: Path) -> None:
                     await act(text)
                 assert nsec not in str(caught.value)
             assert await search.resolve(text) == SecretPointer()
+        for act in (search.local, search.ask, search.resolve):
+            with pytest.raises(SecretFound):
+                await act("1" * 64)
         assert not relay.sent("REQ")
 
 
@@ -196,7 +212,7 @@ async def test_without_an_index_it_says_so(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         facts = RelayFactBook(tmp_path / "facts.json", h.rooms.policy, clock=h.clock)
         relays = SearchRelays(h.courier, h.guard, ME, facts=facts)
-        search = Search(h.courier, h.views, h.profiles, h.follows, relays, owner=ME)
+        search = Search(h.courier, h.views, h.profiles, h.follows, relays, facts=facts, owner=ME)
         assert (await search.local("tea")).problem
         assert (await search.find("tea")).local.problem
 
