@@ -110,10 +110,12 @@ class LocalFindings:
 
 @dataclass(frozen=True, slots=True)
 class RelayFindings:
-    """What relays that search said. `ends`: how each one's part ended; those that are still
-    `asking` have none yet. `found`: how many of what each sent fit; `events` are their ids."""
+    """What relays that search said. `asked`: it was looked for whom to ask. `ends`: how each one's
+    part ended; those that are still `asking` have none yet. `found`: how many of what each sent
+    fit; `events` are their ids."""
 
     typed: str
+    asked: bool = False
     ends: dict[str, End] = field(default_factory=dict)
     found: dict[str, int] = field(default_factory=dict)
     asking: tuple[str, ...] = ()
@@ -122,7 +124,7 @@ class RelayFindings:
     @property
     def nobody(self) -> bool:
         """Is no relay known that searches?"""
-        return not self.ends and not self.asking
+        return self.asked and not self.ends and not self.asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +272,7 @@ class Search:
         if not phrases(words):
             return state
         urls = await self.relays.urls()
-        state = replace(state, asking=urls)
+        state = replace(state, asked=True, asking=urls)
         on_answer(state)
 
         async def one(url: str) -> None:
