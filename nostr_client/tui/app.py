@@ -63,6 +63,7 @@ from nostr_client.tui.screens.bunker import VisitDialog
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.copies import CopiesScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
+from nostr_client.tui.screens.find import FindScreen
 from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
@@ -87,7 +88,7 @@ DRAFT_LIMIT = 3.0
 HELD_LIMIT = 2.0
 """Seconds in which acts that are held back are done when their person leaves."""
 INPUT = (events.InputEvent, events.Paste)
-ASKING = ("enter", "action", "auth", "quit", "backup")
+ASKING = ("enter", "action", "auth", "quit", "backup", "find")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
 
 
@@ -273,6 +274,25 @@ class NostrApp(App[int]):
     def action_section(self, name: str) -> None:
         """To a section, from wherever one is."""
         self._navigation.open(SectionTarget(name))
+
+    def action_find(self) -> None:
+        """Find anything that can be pointed at, and open it."""
+        main = self.main
+        if main is None or isinstance(self.screen, FindScreen):
+            return
+
+        async def find() -> None:
+            target = await self.ask(FindScreen(main.client, main.client.search.kept.typed))
+            if target is not None:
+                self.open(target)
+
+        self.start(find, "find")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """ctrl+p, the palette's key before all others, is another one in Find."""
+        if action == "command_palette" and isinstance(self.screen, FindScreen):
+            return False
+        return super().check_action(action, parameters)
 
     def action_history(self, by: int) -> None:
         """Back (-1) or forward (1)."""

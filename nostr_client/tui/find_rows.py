@@ -12,7 +12,6 @@ from textual.content import Content
 
 from nostr_client.net.outcome import End
 from nostr_client.nips import nip19
-from nostr_client.protocol.urls import host_of
 from nostr_client.safe_text import safe_line
 from nostr_client.social.people_search import FoundPerson
 from nostr_client.social.pointers import (
@@ -44,6 +43,8 @@ from nostr_client.tui.widgets.items import ItemRenderer, Styles
 HEAD: Final = 8
 """Cells of the column that says what a row is."""
 NAME: Final = 24
+COLUMN: Final = 12
+"""Cells that a name takes at most, and at least, where something stands behind it."""
 CHARACTERS: Final = 400
 """Of a note, from which its line is made."""
 ALL_NOTES: Final = "all notes"
@@ -142,7 +143,9 @@ class FindRenderer(ItemRenderer[FindRow]):
         room = max(width - HEAD - aside.cell_length, NAME)
         name = Content.styled(item.name, style("list--strong")).truncate(NAME, ellipsis=True)
         if item.said:
-            name = Content.assemble(name, "  ", item.said)
+            name = Content.assemble(
+                name.pad_right(max(COLUMN - name.cell_length, 0)), "  ", item.said
+            )
         text = name.truncate(room, ellipsis=True, pad=True)
         return [Content.assemble(head, text, aside).truncate(width, ellipsis=True)]
 
@@ -249,7 +252,7 @@ def _end(end: End, found: int) -> str:
 
 
 def _host(url: str) -> str:
-    return safe_line(host_of(url) or url, 40)
+    return safe_line(url.partition("://")[2] or url, 40)
 
 
 def _several(count: int) -> str:

@@ -82,6 +82,7 @@ def _shown(key: str) -> str:
 
 APP_KEYS: Final = (
     Key("c", "write", "Write a note", "write"),
+    Key("slash", "find", "Find people, notes, tags, relays; or where a code leads", "find"),
     Key("tab", "app.focus_next", "To the next part of the screen"),
     Key("escape,q", "back", "Back; closes a panel", "back"),
     Key("less_than_sign,alt+left", "history(-1)", "Back to where one was"),

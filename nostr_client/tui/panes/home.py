@@ -11,7 +11,7 @@ from nostr_client.tui.panes.feed_pane import FeedPane
 from nostr_client.tui.panes.pane import Pane, PaneContext
 
 NOTHING: Final = "Nothing here yet"
-FIRST_NOTE: Final = "c writes your first note."
+FIRST_NOTE: Final = "/ finds people to follow, tags and notes; c writes your first note."
 
 
 class HomePane(FeedPane):
@@ -47,7 +47,7 @@ def _nothing_at_home(status: SyncStatus) -> str:
     ends = status.ends.values()
     if not status.is_complete or outcome_of(ends, found=False) is Outcome.NOTHING:
         return f"{NOTHING}. {FIRST_NOTE}"
-    return f"{NOTHING}: {in_words(ends, found=False)}."
+    return f"{NOTHING}: {in_words(ends, found=False)}. {FIRST_NOTE}"
 
 
 PANE: Final = Pane("home", "1", "Home: the notes of those you follow", HomePane, place=10)

@@ -20,6 +20,7 @@ from nostr_client.tui.panes.pane import Pane
 from nostr_client.tui.screens import (
     audit,
     copies,
+    find,
     found_messages,
     log,
     message_details,
@@ -99,6 +100,7 @@ def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
         *of_panes,
         *OF_COPIES,
         *OF_ROOMS,
+        find.KEYS,
         WRITING,
         WRITING_NOTE,
         private_compose.KEYS,

@@ -94,9 +94,6 @@ class FindScreen(ModalScreen[Target]):
     """Dismissed with what is to be opened. `typed`: what stands in the field at first."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
-    key_groups: ClassVar[tuple[KeyGroup, ...]] = (KEYS,)
-    takes_palette_key: ClassVar[bool] = True
-    """ctrl+p goes up one here."""
 
     def __init__(self, client: NostrClient, typed: str = "") -> None:
         super().__init__()
@@ -110,6 +107,8 @@ class FindScreen(ModalScreen[Target]):
         self._notes: tuple[NoteView, ...] = ()
         self._asked = RelayFindings("")
         self._rows: list[FindRow] = []
+        self._taken_out = False
+        """A secret key was taken out of the field, and nothing has been typed since."""
         self._chosen = False
         """The person went to a row: what comes later leaves it where it is."""
 
@@ -135,12 +134,14 @@ class FindScreen(ModalScreen[Target]):
         if isinstance(pointed_at(message.value), SecretPointer):
             self._take_out()
         else:
+            self._taken_out = self._taken_out and not message.value
             self._begin()
 
     def _take_out(self) -> None:
         """What stands in the field is a secret: it is gone from there."""
+        self._taken_out = True
         self._input.value = ""
-        self._say(TAKEN_OUT, "$text-error")
+        self._show_state()
 
     def on_find_input_pasted(self, message: FindInput.Pasted) -> None:
         """A code that was pasted is gone to at once; a page of the web is only offered."""
@@ -205,6 +206,9 @@ class FindScreen(ModalScreen[Target]):
     def _show_state(self) -> None:
         """What is not searched yet, that nothing was found, and whom was asked."""
         here = self._here
+        if self._taken_out:
+            self._say(TAKEN_OUT, "$text-error")
+            return
         nothing = ""
         if here.typed.strip() and not self._rows:
             nothing = f"no {self._only}" if self._only else "nothing"

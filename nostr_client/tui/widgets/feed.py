@@ -58,6 +58,11 @@ class NoteFeed(Vertical):
             self.notes.redraw()
         self._stale = False
 
+    def read_anew(self) -> None:
+        """What is to be shown is another list now: read it from its top."""
+        self._opened, self._stale = True, False
+        self.notes.show(TimelineSource(self._read))
+
     def redraw(self, *, now: bool) -> None:
         """Names or folds have changed: draw again, `now` or when the pane is opened next."""
         self._stale = not now
