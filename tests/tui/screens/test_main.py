@@ -82,8 +82,9 @@ async def test_sections(world: World, size: tuple[int, int]) -> None:
             assert main.pane.name == section
             assert main.front.has_focus
             assert f"{key} {section.capitalize()}" in shown(app)
-        rail = "#rail" if size == WIDE else "#tabs"
-        await pilot.click(rail, offset=(3, 2) if size == WIDE else (13, 0))
+        lines = shown(app).splitlines()
+        row = next(row for row, line in enumerate(lines) if " 3 " in line)
+        await pilot.click(offset=(lines[row].index(" 3 ") + 1, row))
         await until(lambda: main.pane.name == "mentions")
 
 
