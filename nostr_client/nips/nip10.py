@@ -6,6 +6,7 @@ answered; of several the first is the root, the last what is answered, and the r
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from nostr_client.errors import InvalidData
@@ -42,6 +43,7 @@ class ThreadRefs(NamedTuple):
     mentions: tuple[Ref, ...]
 
 
+@functools.lru_cache(1024)  # of a thread each note is asked again and again
 def thread_refs(event: Event) -> ThreadRefs:
     """What `event` answers and cites. Malformed tags are passed over."""
     tags = [tag for tag in event.tags if len(tag) > 1 and tag[0] == "e" and is_hex64(tag[1])]

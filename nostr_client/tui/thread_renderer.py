@@ -8,6 +8,7 @@ from typing import Final
 from rich.cells import cell_len
 from textual.content import Content
 
+from nostr_client.safe_text import safe_line
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tui.note_renderer import THREAD_CHARACTERS, NoteRenderer
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
@@ -16,13 +17,21 @@ DEEPEST: Final = 6
 """Answers are indented up to this depth."""
 
 
+MISSING: Final = "missing"
+"""The key of the row that stands for what is not here."""
+MOST_NAMED: Final = 3
+"""Relays that were asked in vain, as far as their names are said."""
+
+
 @dataclass(frozen=True, slots=True)
 class ThreadRow:
-    """A note in its thread: what stands left of its first line, and of its others."""
+    """A note in its thread: what stands left of its first line, and of its others. Without a `view`
+    it is what is missing above the others, in `words`."""
 
-    view: NoteView
-    first: str
-    others: str
+    view: NoteView | None
+    first: str = ""
+    others: str = ""
+    words: str = ""
 
 
 class ThreadRenderer(ItemRenderer[ThreadRow]):
@@ -34,9 +43,12 @@ class ThreadRenderer(ItemRenderer[ThreadRow]):
         self.notes = notes
 
     def key(self, item: ThreadRow) -> str:
-        return item.view.event.id
+        return MISSING if item.view is None else item.view.event.id
 
     def lines(self, item: ThreadRow, width: int, style: Styles) -> list[Content]:
+        if item.view is None:
+            words = Content.styled(item.words, style("note--dim"))
+            return [*words.wrap(width), Content("")]
         tree = style("note--tree")
         room = max(width - cell_len(item.first), 8)
         heading = self.notes.heading(item.view, room, style)
@@ -47,8 +59,25 @@ class ThreadRenderer(ItemRenderer[ThreadRow]):
         return [first, *(others + line for line in body), others]
 
 
+def missing_words(thread: ThreadView) -> str:
+    """How much of a thread is not here, and who was asked; "" for a whole one."""
+    count = len(thread.missing)
+    if not count:
+        return ""
+    what = "1 earlier note is missing" if count == 1 else f"{count:,} earlier notes are missing"
+    if not thread.items:
+        what = "this note is missing"
+    if not thread.ends:
+        return f"⋯ {what}"
+    asked = [safe_line(url.partition("://")[2] or url, 40) for url in sorted(thread.ends)]
+    names = ", ".join(asked[:MOST_NAMED])
+    if len(asked) > MOST_NAMED:
+        names += f" and {len(asked) - MOST_NAMED} more"
+    return f"⋯ {what}: asked {names} · enter asks again"
+
+
 def thread_rows(thread: ThreadView) -> list[ThreadRow]:
-    """The notes of a thread with the lines of its tree."""
+    """The notes of a thread with the lines of its tree; above them a row for what is missing."""
     rows = []
     alive = [False] * (DEEPEST + 2)
     # From the end: a level goes on where a later note stands on it, under the same ancestor.
@@ -62,5 +91,7 @@ def thread_rows(thread: ThreadView) -> list[ThreadRow]:
         rows.append(ThreadRow(view, stem + branch, stem + rest))
         alive[depth] = True
         alive[depth + 1 :] = [False] * (len(alive) - depth - 1)
+    if words := missing_words(thread):
+        rows.append(ThreadRow(None, words=words))
     rows.reverse()
     return rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
+from textual.message import Message
+
 from nostr_client.social.views import NoteView
 from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE
 from nostr_client.tui.app_messages import Open, Unfolded
@@ -98,5 +100,11 @@ class ThreadList(_NoteKeys[ThreadRow]):
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
-        if (note := self._present()) is not None:
+        if self.selected is not None and self.selected.view is None:
+            self.post_message(AskAgain())
+        elif (note := self._present()) is not None:
             self.post_message(Open(NoteTarget.of(note)))
+
+
+class AskAgain(Message):
+    """What is missing from a thread is to be looked for once more."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import partial
 
 from textual.app import ComposeResult
@@ -14,15 +15,17 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.net.outcome import End, Outcome, in_words, outcome_of
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import ThreadView
+from nostr_client.store.rules import address_filter
 from nostr_client.tasks import together
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import NoteRenderer, copies_line
 from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 from nostr_client.tui.widgets.items import FixedItems
-from nostr_client.tui.widgets.note_list import ThreadList
+from nostr_client.tui.widgets.note_list import AskAgain, ThreadList
 from nostr_client.tui.workers import start_worker
 
 LOAD_AFTER = 0.1
@@ -43,6 +46,7 @@ class ThreadPanel(Vertical):
         self.target: NoteTarget | None = None
         """The note whose thread is shown."""
         self._opened = False
+        self._ends: Mapping[str, End] = {}
         self._head = Static("", markup=False, classes="head")
         self._copies = Static("", markup=False, classes="foot")
         self.notes = ThreadList(self._renderer, id="thread")
@@ -63,8 +67,21 @@ class ThreadPanel(Vertical):
             return
         if target == self.target and (self._opened or not at_once):
             return
-        self.target, self._opened = target, at_once
+        self.target, self._opened, self._ends = target, at_once, {}
         start_worker(self, partial(self._live, target), "thread", exclusive=True)
+
+    def on_ask_again(self, message: AskAgain) -> None:
+        message.stop()
+        if self.target is not None:
+            self._opened = True
+            self._head.update("asking again for what is missing")
+            start_worker(self, partial(self._ask, self.target), "ask", exclusive=True)
+
+    async def _ask(self, target: NoteTarget) -> None:
+        try:
+            await self._fetch(target, after=0)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
 
     async def _live(self, target: NoteTarget) -> None:
         """Read it, look for more, and follow it, until another note is shown."""
@@ -75,10 +92,7 @@ class ThreadPanel(Vertical):
                 thread = await self._client.threads.load(note_id)
                 self._draw(thread, first=True)
                 group.create_task(self._fetch(target))
-                ids = {note_id, *(view.event.id for _, view in thread.items[:1])}
-                related = [Filter(tags={"e": frozenset(ids)})]
-                if lacks := _lacks(thread):
-                    related.append(Filter(ids=lacks))
+                related = watched(thread)
                 changed = asyncio.Event()
                 group.create_task(self._redraw(note_id, changed))
                 async with self._client.store.watch(related) as news:
@@ -94,19 +108,21 @@ class ThreadPanel(Vertical):
             changed.clear()
             self._draw(await self._client.threads.load(note_id))
 
-    async def _fetch(self, target: NoteTarget) -> None:
-        await asyncio.sleep(FETCH_AFTER)
+    async def _fetch(self, target: NoteTarget, after: float = FETCH_AFTER) -> None:
+        await asyncio.sleep(after)
         thread = await self._client.threads.fetch(
             target.id,
             relays=target.relays,
             author=target.author,
             in_passing=not self._opened,
         )
+        self._ends = thread.ends or self._ends
         self._draw(thread)
 
     def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
         if not self.is_mounted or self.target is None or self.target.id != thread.focus:
             return
+        thread = thread if thread.ends else replace(thread, ends=self._ends)
         source = FixedItems(thread_rows(thread), self._renderer.key)
         self.notes.renew(source, select=thread.focus if first else "")
         self._head.update(_summary(thread))
@@ -114,10 +130,19 @@ class ThreadPanel(Vertical):
         self._copies.update(copies_line(focus) if focus else "")
 
 
-def _lacks(thread: ThreadView) -> frozenset[str]:
-    """The ids that the thread and its notes name and that are not here."""
-    named = (named.id for _, view in thread.items for named in missing_from(view))
-    return frozenset((*thread.missing, *named))
+def watched(thread: ThreadView) -> list[Filter]:
+    """What changes a thread: answers to the note in focus and to what began it, and what the
+    thread and its notes name and that is not here."""
+    first = [view.event for _, view in thread.items[:1]]
+    ids = frozenset({thread.focus, *(event.id for event in first)})
+    filters = [Filter(tags={name: ids}) for name in "eE"]
+    if addresses := frozenset(event.address for event in first if event.address):
+        filters += [Filter(tags={name: addresses}) for name in "aA"]
+    named = (named.key for _, view in thread.items for named in missing_from(view))
+    lacks = {*thread.missing, *named}
+    if absent := frozenset(filter(is_hex64, lacks)):
+        filters.append(Filter(ids=absent))
+    return [*filters, *(f for key in lacks if (f := address_filter(key)) is not None)]
 
 
 def _missed(ends: Collection[End], *, found: bool) -> str:

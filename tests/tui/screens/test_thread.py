@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nostr_client.net.outcome import End, How
 from nostr_client.social.views import ThreadView
 from nostr_client.tui.screens.main import MainScreen
@@ -60,3 +62,27 @@ async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
         await app.main.client.store.save([late])
         await sees(app, "2 answers")
         assert "I heard of it." in shown(app)
+
+
+async def test_what_is_missing_is_asked_for_again_by_enter(world: World) -> None:
+    await world.put(
+        world.follows("ana", "ben"),
+        world.note("ben", "I say so too.", 5, (("e", "9" * 64, "", "root"),)),
+    )
+    await world.watched()
+    async with world.at_home(NARROW) as (app, pilot):
+        assert app.main is not None
+        await until(lambda: bool(app.main and app.main.front.selected))
+        await pilot.press("enter")
+        await sees(app, "1 earlier note is missing")
+        threads, asked = app.main.client.threads, []
+
+        async def fetch(note_id: str, **how: object) -> ThreadView:
+            asked.append(how["in_passing"])
+            dead = End(url="ws://dead.example", how=How.UNREACHABLE)
+            return replace(await threads.load(note_id), ends={dead.url: dead})
+
+        threads.fetch = fetch  # type: ignore[method-assign, assignment]
+        await pilot.press("g", "g", "enter")
+        await sees(app, "missing: asked dead.example · enter asks again")
+        assert asked[-1] is False
