@@ -75,6 +75,13 @@ COMMENTS: Final = (COMMENT, VOICE_COMMENT)
 """What answers anything but a note, and says in what scope (NIP-22)."""
 VIDEOS: Final = (VIDEO, SHORT_VIDEO, ADDRESSABLE_VIDEO, ADDRESSABLE_SHORT_VIDEO)
 VOICES: Final = (VOICE, VOICE_COMMENT)
+POSTS: Final = frozenset(
+    {
+        *(NOTE, *REPOSTS, *COMMENTS, FORUM_THREAD),
+        *(PICTURE, *VIDEOS, VOICE, POLL, HIGHLIGHT, ARTICLE),
+    }
+)
+"""What people say and show to whoever follows them, and what stands in timelines."""
 GIFT_WRAPS: Final = (GIFT_WRAP, EPHEMERAL_GIFT_WRAP)
 """Events signed by a key made for them alone: whom they concern, their `p` tags say (NIP-59)."""
 

@@ -22,12 +22,7 @@ from nostr_client.routing.live_feed import LiveFeed
 from nostr_client.routing.read_plan import author_filters
 from nostr_client.social.feed_progress import FeedProgress
 
-FEED_KINDS: Final = frozenset(
-    {
-        *(kinds.NOTE, *kinds.REPOSTS, kinds.DELETION),
-        *(kinds.METADATA, kinds.RELAY_LIST),
-    }
-)
+FEED_KINDS: Final = kinds.POSTS | {kinds.DELETION, kinds.METADATA, kinds.RELAY_LIST}
 BACKFILL: Final = 500
 """The newest events asked for, for each filter, where nothing was read before."""
 CUT_OFF: Final = 100

@@ -2,9 +2,8 @@
 
 It reads, and keeps reading live:
 
-- the account's own events and lists at its own relays, and what concerns it where it reads
-  (`concern_reading`);
-- notes, reposts, deletions, profiles and relay lists of those it follows, where they write
+- the account's own events and lists at its own relays, and what mentions it where it reads;
+- posts, reposts, deletions, profiles and relay lists of those it follows, where they write
   (NIP-65), over a bounded number of relays (`routing.read_plan`): each person is streamed from one
   (`author_stream`), and the others are compared with that (`feed_audit`);
 - profiles and relay lists of the authors that turn up and are not known yet (`profile_queue`).
@@ -55,9 +54,7 @@ from nostr_client.tasks import OwnedTasks, together
 OWN_LISTS: Final = frozenset(
     {kinds.METADATA, kinds.FOLLOWS, kinds.MUTES, kinds.RELAY_LIST, kinds.DM_RELAYS}
 )
-OWN_EVENTS: Final = frozenset(
-    {kinds.NOTE, *kinds.REPOSTS, kinds.REACTION, kinds.DELETION, kinds.POLL}
-)
+OWN_EVENTS: Final = kinds.POSTS | {kinds.REACTION, kinds.DELETION, kinds.PUBLIC_MESSAGE}
 LISTS_LIMIT: Final = 6.0
 """Seconds for the account's own lists, and for those of the people it follows."""
 LISTS_GRACE: Final = 2.0

@@ -25,7 +25,7 @@ from nostr_client.social.note_views import NoteViews, target_of
 from nostr_client.social.referenced_events import LIMIT, ReferencedEvents
 from nostr_client.social.views import Cursor, NoteView, ReactionCounts
 
-HOME_KINDS: Final = frozenset({kinds.NOTE, *REPOSTS})
+MENTIONS: Final = frozenset({kinds.NOTE, *kinds.COMMENTS, kinds.PUBLIC_MESSAGE})
 MAX_AHEAD: Final = 15 * 60
 """Seconds that a note may be dated ahead of our clock and still be shown."""
 MOST_LOOKED_AT: Final = 2_000
@@ -60,7 +60,7 @@ class Timeline:
         self._clock = clock
 
     async def home(self, *, until: Cursor | None = None, limit: int = 50) -> list[NoteView]:
-        """Notes and reposts by those the account follows and by itself, newest first.
+        """What those the account follows and itself have posted, newest first.
 
         `until` is the `cursor` of the last view of the page before.
         """
@@ -71,15 +71,15 @@ class Timeline:
     ) -> list[NoteView]:
         """What one person wrote and reposted, newest first. Whoever asks for a person's notes gets
         them, muted or not."""
-        wanted = Filter.of(authors=[pubkey], kinds=HOME_KINDS)
+        wanted = Filter.of(authors=[pubkey], kinds=kinds.POSTS)
         views = await self._page(wanted, until, limit, muted_too=True)
         return [replace(view, muted="") if view.muted else view for view in views]
 
     async def mentions(self, *, until: Cursor | None = None, limit: int = 50) -> list[NoteView]:
-        """Notes by others that mention the account or answer it, newest first."""
+        """What others wrote that mentions the account or answers it, newest first."""
         if not self._owner:
             return []
-        wanted = Filter.of(kinds=[kinds.NOTE], p=[self._owner])
+        wanted = Filter.of(kinds=MENTIONS, p=[self._owner])
         return await self._page(wanted, until, limit, skip=self._owner)
 
     async def views(self, ids: Collection[str]) -> list[NoteView]:
@@ -137,13 +137,13 @@ class Timeline:
                         yield view
 
     async def home_filter(self) -> Filter:
-        """What the home timeline holds: notes and reposts of the followed and the account.
+        """What the home timeline holds: posts and reposts of the followed and the account.
 
         Whom it mutes is left out: of several reposts another one is the row.
         """
         people = frozenset(await self._follows.pubkeys()) - self._views.mutes().people
         own = {self._owner} if self._owner else set()
-        return Filter(authors=people | own, kinds=HOME_KINDS)
+        return Filter(authors=people | own, kinds=kinds.POSTS)
 
     # Inside
 
@@ -206,8 +206,8 @@ class Timeline:
         return [e for e in entries if e.kind not in REPOSTS or row.get(target_of(e), e.id) == e.id]
 
     def _watched(self) -> list[Filter]:
-        """Notes of everybody: whom the account follows may change while we watch."""
-        watched = [Filter(kinds=HOME_KINDS)]
+        """Posts of everybody: whom the account follows may change while we watch."""
+        watched = [Filter(kinds=kinds.POSTS)]
         if self._owner:
             own = frozenset({self._owner})
             watched.append(Filter(authors=own, kinds=frozenset({kinds.FOLLOWS})))

@@ -59,6 +59,18 @@ async def test_home_is_what_the_followed_and_the_account_wrote(tmp_path: Path) -
         assert texts(await h.timeline.author(CY_KEY)) == ["stranger"]
 
 
+async def test_home_shows_posts_of_every_kind_and_no_messages(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        posts = [
+            signed(BEN, kind, f"kind {kind}", (("d", str(kind)), ("title", "x")), START - kind % 50)
+            for kind in sorted(kinds.POSTS - {*kinds.REPOSTS})
+        ]
+        unseen = [signed(BEN, kind, "no", (("p", ME),)) for kind in (4, 7, 24, 1018, 1059, 30024)]
+        await h.keep(following(BEN_KEY), *posts, *unseen)
+        assert {view.event for view in await h.timeline.home()} == set(posts)
+        assert texts(await h.timeline.mentions()) == ["no"], "the public message"
+
+
 @each_engine
 async def test_nobodys_home_is_empty(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
