@@ -73,7 +73,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
         return lines
 
     def _quote(self, quote: Quote, width: int, style: Styles) -> list[Content]:
-        dim, sheet = style("note--dim"), self._sheet(width, style, FEED_CHARACTERS)
+        dim, sheet = style("note--dim"), self.sheet(width, style, FEED_CHARACTERS)
         if quote.event is None or quote.author is None:
             return [Content.styled(NOT_HERE, dim).truncate(width, ellipsis=True)]
         when = ago(quote.event.created_at, self._clock())
@@ -88,7 +88,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
             for line in (head, *(Content.styled(plain(t), style("note--text")) for t in text))
         ]
 
-    def _sheet(self, width: int, style: Styles, most: int) -> Sheet:
+    def sheet(self, width: int, style: Styles, most: int) -> Sheet:
         return Sheet(width, style, self.name_of, most, self._clock())
 
     def _more(self, item: NoteView, width: int, style: Styles) -> str:
@@ -97,7 +97,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
         if item.event.kind != kinds.NOTE:
             all_lines = self.body(item, width, style, THREAD_CHARACTERS)
             return f"… {len(all_lines) - FEED_LINES:,} more lines"
-        sheet = self._sheet(width, style, THREAD_CHARACTERS)
+        sheet = self.sheet(width, style, THREAD_CHARACTERS)
         text = sheet.text(item.parts, item.quotes, emoji_of(item.event)).plain
         whole = len(text) <= THREAD_CHARACTERS and len(item.event.content) <= THREAD_CHARACTERS
         lines = sum(_rows(line, width) for line in text[:THREAD_CHARACTERS].split("\n"))
@@ -112,7 +112,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
         if item.missing:
             left = [author, (f"· {when} · repost of {NOT_HERE}", dim)]
         elif item.reposted_by is not None:
-            author = (f"{self._sheet(width, style, 0).name(item.author)} ", name)
+            author = (f"{self.sheet(width, style, 0).name(item.author)} ", name)
             reposter = (f"{label(item.reposted_by.label)} ", style("note--name"))
             left = [reposter, (f"· {when} · repost of ", dim), author]
         else:
@@ -138,7 +138,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
         if item.warning is not None and item.event.id not in self.unfolded:
             words = f"▒▒ {_warning(item.warning)} · s to show ▒▒"
             return Content.styled(words, style("note--warning")).wrap(width)
-        sheet = self._sheet(width, style, most)
+        sheet = self.sheet(width, style, most)
         lines = face_of(item.event.kind).lines(item, sheet)
         if not lines and item.event.kind != kinds.NOTE:
             lines = sheet.words(NO_WORDS)

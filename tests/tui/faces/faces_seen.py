@@ -12,7 +12,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.views import NoteView, Profile
 from nostr_client.tui.note_renderer import NoteRenderer
 
-KEY = SecretKey.generate()
+KEY = SecretKey.from_hex("5" * 64)
 ME = KEY.public_key.hex
 NOW = 1_700_000_000
 
