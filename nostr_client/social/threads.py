@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from nostr_client.net.outcome import End
 from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
@@ -119,6 +120,15 @@ class Threads:
         if await self._missing.fetch(shown, opened=event_id if asked_for else ""):
             view = await self.load(event_id)
         return replace(view, ends=asked.ends)
+
+    async def newest(
+        self, address: str, *, relays: Collection[str] = (), limit: float = FETCH_LIMIT
+    ) -> tuple[Event | None, Mapping[str, End]]:
+        """The newest version of what has an address: relays are asked for it, those of `relays`
+        (hints) and where its author writes, at most `limit` seconds. With it what each did.
+        Raises StoreError."""
+        asked = await self._courier.fetch_ids([], addresses=[address], near=relays, limit=limit)
+        return await self._store.get_address(address), asked.ends
 
     async def _fetch_around(
         self, focus: Event, relays: Collection[str], asked_for: bool, limit: float

@@ -6,6 +6,7 @@ HTML, no escape sequence, no markup but the one that `markdown` reads.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,8 @@ from nostr_client.tui.faces.articles import reading_time, title_of
 from nostr_client.tui.faces.face import first_value
 from nostr_client.tui.faces.sheet import Sheet, plain
 from nostr_client.tui.markdown import MOST_CHARACTERS, Block, Piece, blocks, pieces
-from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.note_renderer import THREAD_CHARACTERS, NoteRenderer
+from nostr_client.tui.targets import ARTICLES
 from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow, thread_rows
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
@@ -37,11 +39,15 @@ class ArticleRow:
     answer: ThreadRow | None = None
 
 
-def article_rows(article: NoteView, thread: ThreadView) -> list[ArticleRow]:
-    """The head of an article, its blocks, and the comments on it."""
+def article_rows(
+    article: NoteView, thread: ThreadView, unfolded: Collection[str] = ()
+) -> list[ArticleRow]:
+    """The head of an article, its blocks, and the comments on it. `unfolded` are the ids of what
+    is shown in spite of its warning."""
     rows = [ArticleRow(0, article)]
-    hidden = article.warning is not None
-    for number, block in enumerate([] if hidden else blocks(article.event.content), start=1):
+    hidden = article.warning is not None and article.event.id not in unfolded
+    text = "" if hidden or article.event.kind not in ARTICLES else article.event.content
+    for number, block in enumerate(blocks(text), start=1):
         rows.append(ArticleRow(number, article, block))
     for answer in thread_rows(thread):
         if answer.view is not None and answer.view.event.id != article.event.id:
@@ -72,11 +78,14 @@ class ArticleRenderer(ItemRenderer[ArticleRow]):
     def _head(self, article: NoteView, sheet: Sheet, width: int, style: Styles) -> list[Content]:
         event = article.event
         lines = [self.notes.heading(article, width, style)]
+        if event.kind not in ARTICLES:
+            body = self.notes.body(article, width, style, THREAD_CHARACTERS)
+            return lines + body + self.notes.quotes(article, width, style)
         bold = Style(bold=True)
         lines += [line.stylize(bold) for line in sheet.words(title_of(event), "name")]
         lines += sheet.words(first_value(event, "summary"), "text")
         lines += sheet.words(reading_time(event))
-        if article.warning is not None:
+        if article.warning is not None and event.id not in self.notes.unfolded:
             lines += sheet.words("▒▒ it has a content warning · s to show ▒▒", "warning")
         return lines
 

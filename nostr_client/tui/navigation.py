@@ -7,13 +7,14 @@ from typing import Any, Final, Protocol
 
 from textual.screen import Screen
 
+from nostr_client.tui.screens.article import ArticleScreen
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.screens.thread import ThreadScreen
-from nostr_client.tui.targets import NoteTarget, PersonTarget, SectionTarget, Target
+from nostr_client.tui.targets import AddressTarget, NoteTarget, PersonTarget, SectionTarget, Target
 
 MOST_OPEN: Final = 20
 """Screens one above the other at most; where one was before them is still known."""
@@ -128,6 +129,8 @@ def screen_for(main: MainScreen, target: Target) -> TargetScreen | None:
             return ThreadScreen(main.client, main.renderer, target)
         case PersonTarget():
             return ProfileScreen(main.client, main.renderer, target)
+        case AddressTarget():
+            return ArticleScreen(main.client, main.renderer, target)
     return None
 
 

@@ -6,10 +6,15 @@ Whoever wants something shown posts `Open(target)`; `navigation` knows which scr
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from nostr_client.nips import nip19
+from nostr_client.protocol import kinds
 from nostr_client.social.referenced_events import reposted_by
 from nostr_client.social.views import NoteView
+
+ARTICLES: Final = frozenset({kinds.ARTICLE, kinds.ARTICLE_DRAFT, kinds.WIKI})
+"""Kinds whose text is read on a screen of its own."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +100,11 @@ def target_of(code: nip19.Code) -> Target | None:
         case nip19.Naddr(address=address, relays=relays):
             return AddressTarget(address, tuple(relays))
     return None
+
+
+def target_of_view(view: NoteView) -> Target:
+    """What opens when a note in a list is opened: an article is read, anything else is a thread."""
+    event = view.event
+    if event.kind in ARTICLES and event.address and not view.missing:
+        return AddressTarget(event.address)
+    return NoteTarget.of(view)

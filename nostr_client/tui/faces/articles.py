@@ -45,5 +45,5 @@ def _lines(view: NoteView, sheet: Sheet) -> list[Content]:
 FACES: Final = (
     Face((kinds.ARTICLE,), "article", _lines, title_of),
     Face((kinds.ARTICLE_DRAFT,), "draft of an article", _lines, title_of),
-    Face((30818,), "wiki page", _lines, title_of),
+    Face((kinds.WIKI,), "wiki page", _lines, title_of),
 )

@@ -9,8 +9,9 @@ from textual.message import Message
 from nostr_client.social.views import NoteView
 from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE
 from nostr_client.tui.app_messages import Open, Unfolded
+from nostr_client.tui.article_renderer import ArticleRenderer, ArticleRow
 from nostr_client.tui.note_renderer import STYLES, NoteRenderer
-from nostr_client.tui.targets import NoteTarget
+from nostr_client.tui.targets import NoteTarget, target_of_view
 from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -80,7 +81,7 @@ class NoteList(_NoteKeys[NoteView]):
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         if self.note is not None:  # what is not here is looked for when it is opened
-            self.post_message(Open(NoteTarget.of(self.note)))
+            self.post_message(Open(target_of_view(self.note)))
 
 
 class ThreadList(_NoteKeys[ThreadRow]):
@@ -103,7 +104,32 @@ class ThreadList(_NoteKeys[ThreadRow]):
         if self.selected is not None and self.selected.view is None:
             self.post_message(AskAgain())
         elif (note := self._present()) is not None:
-            self.post_message(Open(NoteTarget.of(note)))
+            self.post_message(Open(target_of_view(note)))
+
+
+class ArticleList(_NoteKeys[ArticleRow]):
+    """An article with the comments on it; the keys on a note mean the article, or the comment."""
+
+    def __init__(self, renderer: ArticleRenderer, id: str | None = None) -> None:
+        super().__init__(renderer, gap=0, id=id)
+        self._renderer = renderer
+
+    @property
+    def note(self) -> NoteView | None:
+        row = self.selected
+        if row is None:
+            return None
+        return row.answer.view if row.answer is not None else row.article
+
+    @property
+    def unfolded(self) -> set[str]:
+        return self._renderer.notes.unfolded
+
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
+        message.stop()
+        row = self.selected
+        if row is not None and row.answer is not None and row.answer.view is not None:
+            self.post_message(Open(NoteTarget.of(row.answer.view)))
 
 
 class AskAgain(Message):
