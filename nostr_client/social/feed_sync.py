@@ -2,7 +2,8 @@
 
 It reads, and keeps reading live:
 
-- the account's own events and lists at its own relays, and what mentions it where it reads;
+- the account's own events and lists at its own relays, and what concerns it where it reads
+  (`concern_reading`);
 - posts, reposts, deletions, profiles and relay lists of those it follows, where they write
   (NIP-65), over a bounded number of relays (`routing.read_plan`): each person is streamed from one
   (`author_stream`), and the others are compared with that (`feed_audit`);
