@@ -1,4 +1,7 @@
-"""`nostr-client mute`, `bookmark`, `private-relay`: lists with a private part (NIP-51, 37)."""
+"""`nostr-client mute`, `bookmark`, `private-relay`, `search-relay`: lists with a private part.
+
+NIP-51, 37, 50.
+"""
 
 from __future__ import annotations
 
@@ -101,6 +104,29 @@ def list_relays(context: ClientContext) -> None:
     _list(context, _private_relays, "no list of private relays was found")
 
 
+def add_search(
+    context: ClientContext,
+    url: Url,
+    *,
+    public: Public = False,
+    start_empty: AllowEmpty = False,
+    without: Without = None,
+) -> None:
+    """Have this relay search for you; only you can see that, unless it is --public."""
+    waiver = _waiver(without, start_empty)
+    _add(context, _search_relays, lambda _: _relay(url), public, waiver)
+
+
+def remove_search(context: ClientContext, url: Url, without: Without = None) -> None:
+    """Take a relay out of that list, public or private."""
+    _remove(context, _search_relays, lambda _: _relay(url), without)
+
+
+def list_search(context: ClientContext) -> None:
+    """List the relays that search for you (kind 10007)."""
+    _list(context, _search_relays, "no list of search relays was found")
+
+
 def block(
     context: ClientContext,
     url: Url,
@@ -141,6 +167,10 @@ def list_blocked(context: ClientContext) -> None:
 
 def _blocked_relays(client: NostrClient) -> EntryList:
     return client.blocked_relays
+
+
+def _search_relays(client: NostrClient) -> EntryList:
+    return client.search.relays
 
 
 def _private_relays(client: NostrClient) -> EntryList:
@@ -254,7 +284,7 @@ def _line(side: str, tag: Tag) -> str:
 
 
 def add_to(root: Group) -> None:
-    """Three groups."""
+    """A group for each list."""
     mutes = root.group("mute", "Your mute list (NIP-51): what feeds leave out.")
     add_command(mutes, "list", list_mutes, CLIENT)
     add_command(mutes, "add", mute, CLIENT)
@@ -267,3 +297,7 @@ def add_to(root: Group) -> None:
     add_command(private, "list", list_relays, CLIENT)
     add_command(private, "add", add_relay, CLIENT)
     add_command(private, "remove", remove_relay, CLIENT)
+    searches = root.group("search-relay", "Relays that search for you (NIP-50).")
+    add_command(searches, "list", list_search, CLIENT)
+    add_command(searches, "add", add_search, CLIENT)
+    add_command(searches, "remove", remove_search, CLIENT)

@@ -30,6 +30,7 @@ NAMES: Final = {
     "relays": kinds.RELAY_LIST,
     "bookmarks": kinds.BOOKMARKS,
     "blocked-relays": kinds.BLOCKED_RELAYS,
+    "search-relays": kinds.SEARCH_RELAYS,
     "private-relays": kinds.PRIVATE_RELAYS,
     "dm-relays": kinds.DM_RELAYS,
     "media-servers": kinds.MEDIA_SERVERS,

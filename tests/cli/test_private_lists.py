@@ -29,6 +29,10 @@ async def test_private_relays_are_nobodys_business(
     assert listed == {"public": False, "entry": ["relay", "wss://a.example"]}
     assert (await home.run("private-relay", "remove", "wss://a.example")).code == 0
     assert (await home.run("private-relay", "add", "a.example")).code == Exit.USAGE
+    searches = await home.run("search-relay", "add", "wss://b.example", "--start-empty", "--public")
+    assert searches.code == 0, searches.err
+    (listed,) = (await home.run("search-relay", "list", "--json")).records
+    assert listed == {"public": True, "entry": ["relay", "wss://b.example"]}
 
 
 async def test_mutes_are_private_unless_said(

@@ -24,6 +24,7 @@ from nostr_client.errors import (
     SecretFound,
     SignerUnavailable,
     SigningRefused,
+    StoreError,
 )
 from nostr_client.kit.last_kit import LastKit, note_kit
 from nostr_client.kit.records import KitCounts
@@ -45,6 +46,7 @@ from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
 from nostr_client.social import feed_sync
 from nostr_client.store.contract import CopyState
+from nostr_client.store.sqlite import search_index
 from tests.conftest import StartRelay
 from tests.loopback import loopback_only
 from tests.routing import moody
@@ -882,3 +884,33 @@ async def test_a_feed_begins_at_once_and_reaches_where_authors_turn_out_to_write
         await bens.tell(new)
         assert await asyncio.wait_for(task, LIMIT) == new
         await feed.aclose()
+
+
+async def test_without_an_index_all_else_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Python whose SQLite has no FTS5, or a disk without room for the index."""
+
+    def prepare(db: Any) -> None:
+        raise StoreError("search needs SQLite with FTS5, which is not here")
+
+    monkeypatch.setattr(search_index, "prepare", prepare)
+    where = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
+    async with NostrClient.open(ANA, paths=where, relays=[]) as client:
+        await client.post("tea")
+        found = await client.search.find("tea")
+        assert (found.local.problem, found.local.notes) == (
+            "what is stored here is not indexed",
+            (),
+        )
+        assert await client.search.resolve(nip19.encode_npub(BEN_KEY)) == nip19.Nprofile(BEN_KEY)
+
+
+async def test_what_is_posted_is_found(tmp_path: Path) -> None:
+    where = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
+    async with NostrClient.open(ANA, paths=where, relays=[]) as client:
+        posted = await client.post("the library roof")
+        await client.publish(Draft(kinds.GIFT_WRAP, "library", (("p", BEN_KEY),)))
+        found = await client.search.find("libr")
+        assert [note.id for note in found.notes] == [posted.id]
+        assert found.relays.nobody

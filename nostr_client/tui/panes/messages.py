@@ -36,7 +36,7 @@ KEYS: Final = KeyGroup(
     "Messages",
     (
         Key("n", "new", "Write to somebody, or to several", "new"),
-        Key("slash", "search", "Search all messages", "search"),
+        Key("s", "search", "Search all messages", "search"),
         Key("a", "accept", "Accept a request", "accept"),
         Key("R", "relays", "Say where you read private messages", "relays"),
         Key("x", "ignore", "Ignore what is in the room (asks first)", "ignore"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 import sqlite3
@@ -15,7 +16,8 @@ from nostr_client.errors import InvalidFilter, QueryTimeout
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store import as_typed, words
-from nostr_client.store.contract import EventStore
+from nostr_client.store.contract import EventStore, FindsAsTyped, StoreOptions
+from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import database, search, search_index
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
@@ -353,3 +355,30 @@ async def test_a_search_for_what_everybody_says_ends_in_time(
         for ask in (store.count, store.query, store.page):
             with pytest.raises(QueryTimeout, match=r"too broad|busy"):
                 await ask([Filter.of(search="tea", authors=["0" * 64])])
+
+
+async def test_an_index_from_before_is_made_anew_gently(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 7 of the tables kept no names and tags: its index goes, and comes by itself."""
+    monkeypatch.setattr(search_index, "FIRST", 0.0)
+    path = tmp_path / "events.db"
+    gentle = StoreOptions(search=True, gentle=True, clock=lambda: NOW)
+    async with open_store(path, gentle) as store:
+        await store.save([make(ALICE, 0, NOW, content='{"name":"Libby"}')])
+        await store.save([make(BOB, 1, NOW - n, content=f"tea {n}") for n in range(300)])
+        await store.finish_index()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE word_terms")
+        db.execute("PRAGMA user_version = 7")
+        db.commit()
+    async with open_store(path, gentle) as store:
+        assert isinstance(store, FindsAsTyped)
+        assert await store.index_lag() == 301
+        assert await store.people_typed(Filter(), "libb") == []
+        async with asyncio.timeout(30):
+            while await store.index_lag():
+                await asyncio.sleep(0.01)
+        [person] = await store.people_typed(Filter(), "libb")
+        assert person.pubkey == ALICE
+        assert len(await store.texts_typed(Filter(), "tea")) == 300

@@ -58,7 +58,7 @@ async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         assert main is not None
         said = await main.client.messages.messages([ben, me])
         assert said[0].text == "second line"
-        await pilot.press("escape", "slash")
+        await pilot.press("escape", "s")
         await sees(app, "Search")
         await type_in(pilot, "hello")
         await pilot.press("enter")
