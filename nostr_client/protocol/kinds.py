@@ -67,6 +67,8 @@ ARTICLE: Final = 30023
 ARTICLE_DRAFT: Final = 30024
 RELAY_DISCOVERY: Final = 30166
 WIKI: Final = 30818
+APP_HANDLER: Final = 31990
+"""What kinds of events a program shows, and where (NIP-89)."""
 ROLE: Final = 33534
 ADDRESSABLE_VIDEO: Final = 34235
 ADDRESSABLE_SHORT_VIDEO: Final = 34236

@@ -16,6 +16,7 @@ from nostr_client.protocol.kinds import REPOSTS
 from nostr_client.routing.survival import Survivals
 from nostr_client.social.ancestors import answered_by
 from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
+from nostr_client.social.openers import openers_of
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, decoded, held_of, quoted_by
 from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
@@ -64,6 +65,7 @@ class NoteViews:
         mine = [id for id, event in notes.items() if event.pubkey == self._owner]
         copies = await self._store.ledger.copies_of(mine) if mine else {}
         survivals = await self._survivals.of(mine) if mine and self._survivals else {}
+        openers = await openers_of(self._store, notes.values())
         views: list[NoteView] = []
         turns = Turns()
         for entry in entries:
@@ -91,6 +93,7 @@ class NoteViews:
                     copies=held,
                     wanted=wanted,
                     survival=survivals.get(event.id),
+                    openers=openers.get(event.id, ()),
                     quotes=tuple(_quote(n, quoted, people, mutes) for n in quotes[event.id]),
                     muted=mutes.why(event) or ("" if event is entry else mutes.why(entry)),
                 )

@@ -17,6 +17,7 @@ from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Event
 from nostr_client.routing.survival import Survival
 from nostr_client.safe_text import safe_line
+from nostr_client.social.openers import Opener
 
 LABEL_CELLS = 32
 """The widest label of a person, in terminal cells."""
@@ -124,6 +125,7 @@ class NoteView:
     `parts` are those of the content's beginning, where it is very long (see `note_views`).
     `quotes` are the first events that it quotes.
     `muted` says why the account does not want to see it; empty for anything else.
+    `openers` are programs that show it, where its kind is a rare one.
     `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
     """
 
@@ -143,6 +145,7 @@ class NoteView:
     orphan_of: str = ""
     quotes: tuple[Quote, ...] = ()
     muted: str = ""
+    openers: tuple[Opener, ...] = ()
 
     @property
     def id(self) -> str:

@@ -110,7 +110,7 @@ FACES: Final = (
     _titled((10003, 30001, 30003, 30004, 30005, 30015), "list", _entries),
     _titled((30030,), "set of emoji", _entries),
     _titled((30315,), "status"),
-    _titled((31990,), "app", _opens),
+    _titled((kinds.APP_HANDLER,), "app", _opens),
     _titled((39701,), "bookmark of a page"),
     _titled((30402,), "offer"),
     _titled((30617,), "repository"),

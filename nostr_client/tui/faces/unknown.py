@@ -1,4 +1,5 @@
-"""The face of what this client does not know: what the event says of itself (NIP-31)."""
+"""The face of what this client does not know: what the event says of itself (NIP-31), and
+which programs can open it (NIP-89)."""
 
 from __future__ import annotations
 
@@ -28,6 +29,9 @@ def _lines(view: NoteView, sheet: Sheet) -> list[Content]:
         for line in first_lines(event.content):
             says += sheet.line(line, "dim")
     says += sheet.words(f"This client has no way yet to show events of kind {event.kind}.")
+    for opener in view.openers:
+        says += sheet.words(f"{opener.name} says that it shows it:")
+        says += sheet.words(opener.url, "link")
     return says
 
 

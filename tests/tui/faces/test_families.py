@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.social.openers import Opener
 from nostr_client.social.views import Quote
-from tests.tui.faces.faces_seen import ME, event, renderer, seen, shown, style, view
+from tests.tui.faces.faces_seen import ME, NOW, event, renderer, seen, shown, style, view
 
 PAGE = "https://roof.example/photos"
 OTHER = SecretKey.generate().public_key.hex
@@ -165,4 +166,31 @@ def test_links_and_people_in_a_face_have_their_styles() -> None:
     assert [line.plain[s.start : s.end] for line in lines[2:] for s in line.spans] == [
         "see ",
         PAGE,
+    ]
+
+
+def test_a_poll_shows_its_answers_and_its_end() -> None:
+    options = [("option", "a", "Yay"), ("option", "b", "Nay"), ("option", "a", "twice")]
+    assert shown(1068, "Pineapple?", *options, ("endsAt", str(NOW + 7_200)))[1:] == [
+        *("Pineapple?", "○ Yay", "○ Nay"),
+        "one answer can be chosen · ends in 2h",
+    ]
+    over = shown(1068, "?", ("polltype", "multiplechoice"), ("endsAt", str(NOW - 7_200)))
+    assert over[-1] == "several answers can be chosen · ended 2h ago"
+
+
+def test_a_receipt_that_proves_nothing_is_not_believed() -> None:
+    assert shown(9735, "", ("bolt11", "lnbc210u1x"), ("description", "{}"))[1] == (
+        "a receipt for a zap whose parts do not agree: nothing is"
+    )
+
+
+def test_who_can_open_what_this_client_cannot() -> None:
+    item = view(
+        event(12_345, "", ("alt", "A chess game")),
+        openers=(Opener("Chess\x1b[2J club", "https://chess.example/nevent1x"),),
+    )
+    assert seen(item)[3:] == [
+        "Chess club says that it shows it:",
+        "https://chess.example/nevent1x",
     ]

@@ -1,0 +1,55 @@
+"""Zaps: what a receipt claims to have been paid (NIP-57). Whether the recipient's provider vouches
+for it is looked up when the person wants to know, and not to draw a line."""
+
+from __future__ import annotations
+
+import functools
+from typing import Final
+
+from textual.content import Content
+
+from nostr_client.errors import InvalidEvent
+from nostr_client.nips.nip57 import Zap, read_receipt
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.social.views import NoteView
+from nostr_client.tui.faces.face import Face
+from nostr_client.tui.faces.sheet import Sheet, label
+
+
+@functools.lru_cache(256)
+def _read(receipt: Event) -> Zap | None:
+    """What a receipt says; None where its parts do not agree."""
+    try:
+        return read_receipt(receipt)
+    except InvalidEvent:
+        return None
+
+
+def sats(msat: int) -> str:
+    """Millisatoshi as people count them."""
+    return "1 sat" if msat == 1000 else f"{msat // 1000:,} sats"
+
+
+def _lines(view: NoteView, sheet: Sheet) -> list[Content]:
+    zap = _read(view.event)
+    if zap is None:
+        return sheet.words("a receipt for a zap whose parts do not agree: nothing is believed")
+    who, whom = label(sheet.name_of(zap.sender)), label(sheet.name_of(zap.recipient))
+    lines = sheet.words(f"⚡ {sats(zap.msat)} from {who} to {whom}, claimed", "text")
+    return lines + sheet.written(zap.comment[:600])
+
+
+def _summary(event: Event) -> str:
+    zap = _read(event)
+    return "a zap that is not believed" if zap is None else f"⚡ {sats(zap.msat)}, claimed"
+
+
+def _asked(view: NoteView, sheet: Sheet) -> list[Content]:
+    return sheet.words("asks to pay somebody") + sheet.body(view)
+
+
+FACES: Final = (
+    Face((kinds.ZAP_RECEIPT,), "zap", _lines, _summary),
+    Face((kinds.ZAP_REQUEST,), "request for a zap", _asked),
+)
