@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from nostr_client.cli.json_records import not_understood
 from nostr_client.cli.outcomes import allow_hint
+from nostr_client.errors import InvalidCode
 from nostr_client.net.report import OVERTAKEN, Left
 from nostr_client.nips import nip19
 from nostr_client.protocol.kinds import NOTE
 from nostr_client.routing.authentication import DENIED, NOT_TOLD
 from nostr_client.safe_text import cells, first_lines, safe_line, safe_text
+from nostr_client.store.rules import read_address
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
@@ -102,9 +104,9 @@ def note_lines(note: NoteView, depth: int = 0, width: int = 0, most: int = 0) ->
     room = width - len(margin) if width else 0
     lines = [_head(note)]
     if note.orphan_of:
-        lines.append(f"{FORK}answers a note that is not here: {nip19.encode_note(note.orphan_of)}")
+        lines.append(f"{FORK}answers a note that is not here: {named(note.orphan_of)}")
     if not note.missing:
-        said = quoted(_body(note.event.content, note.warning), room)
+        said = quoted(_body(_text(note.event), note.warning), room)
         if most and len(said) > most:
             said[most:] = [f"{BAR}… {len(said) - most} more lines: nostr-client thread shows them"]
         lines += said
@@ -130,7 +132,8 @@ def _head(note: NoteView) -> str:
     who = name_of(note.author)
     if note.author.handle:
         who += f" ({note.author.handle})"
-    head = f"{who} · {when(note.event.created_at)}"
+    kind = "" if note.event.kind == NOTE or note.missing else f" · kind {note.event.kind}"
+    head = f"{who} · {when(note.event.created_at)}{kind}"
     if note.missing:
         return f"{head} · reposted a note that is not here"
     if note.reposted_by is not None:
@@ -138,6 +141,26 @@ def _head(note: NoteView) -> str:
     if note.reply_to is not None:
         head += f" · to {name_of(note.reply_to)}"
     return head
+
+
+def _text(event: Event) -> str:
+    """What an event says: where it is no note its title first, or what it says of itself (NIP-31)
+    where there is no text."""
+    if event.kind == NOTE:
+        return event.content
+    title = event.value("title") or ""
+    return "\n".join(filter(None, (title, event.content))) or event.value("alt") or ""
+
+
+def named(key: str) -> str:
+    """The code of what is not here: of an event by its id, or by its address."""
+    found = read_address(key)
+    if found is None:
+        return nip19.encode_note(key)
+    try:
+        return nip19.encode_naddr(*found)
+    except InvalidCode:  # a long identifier has none
+        return safe_line(key, WORDS)
 
 
 def _body(text: str, warning: str | None) -> str:
@@ -150,10 +173,10 @@ def _quote(quote: Quote, room: int) -> list[str]:
     """The beginning of a note that another one quotes, under a line of ours: below that line the
     author of the other note has no more words."""
     if quote.event is None or quote.author is None:
-        return [f"{FORK}quotes a note that is not here: {nip19.encode_note(quote.id)}"]
+        return [f"{FORK}quotes a note that is not here: {named(quote.id)}"]
     event = quote.event
     head = f"{FORK}quotes {name_of(quote.author)} · {when(event.created_at)} · {code_of(event)}"
-    text = "" if quote.warning is not None else "\n".join(first_lines(event.content))
+    text = "" if quote.warning is not None else "\n".join(first_lines(_text(event)))
     return [head, *quoted(_body(text, quote.warning).rstrip("\n"), room)]
 
 

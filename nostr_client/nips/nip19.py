@@ -14,6 +14,8 @@ from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
 from nostr_client.protocol.keys import PublicKey, SecretKey, is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 
+MAX_IDENTIFIER: Final = 255
+"""Bytes of the identifier in an address that has a code."""
 MAX_CODE: Final = 5000
 """Characters of a code that anybody need read."""
 NSEC: Final = re.compile("nsec1[02-9ac-hj-np-z]{58}")
@@ -116,7 +118,7 @@ def encode_naddr(kind: int, pubkey: str, identifier: str, relays: Iterable[str] 
         name = identifier.encode()
     except UnicodeEncodeError:
         raise InvalidCode("an identifier holds half a character (a surrogate)") from None
-    if len(name) > 255:
+    if len(name) > MAX_IDENTIFIER:
         raise InvalidCode("an identifier of more than 255 bytes has no code")
     author = (_AUTHOR, _bytes32("a public key", pubkey))
     return _encode("naddr", [(_SPECIAL, name), author, (_KIND, _kind_bytes(kind))], relays)

@@ -50,8 +50,8 @@ def _openers(event: Event, handlers: Iterable[Event]) -> tuple[Opener, ...]:
 
 def _url(event: Event, handler: Event) -> str:
     """Where on the web `handler` shows the event; "" for nowhere."""
-    if event.address:
-        d = event.value("d") or ""
+    d = event.value("d") or ""
+    if event.address and len(d.encode()) <= nip19.MAX_IDENTIFIER:
         form, code = "naddr", nip19.encode_naddr(event.kind, event.pubkey, d)
     else:
         form, code = "nevent", nip19.encode_nevent(event.id, [], event.pubkey)

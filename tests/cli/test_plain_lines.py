@@ -227,3 +227,20 @@ def test_a_feed_cuts_a_long_note_and_a_thread_does_not() -> None:
     assert len(lines) == 63
     assert lines[61] == f"{BAR}… 9940 more lines: nostr-client thread shows them"
     assert len(note_lines(long).splitlines()) == 10_002
+
+
+def test_what_is_no_note_says_what_it_is_and_what_it_names_has_a_code() -> None:
+    pubkey = MALLORY.public_key.hex
+    tags = (("title", FORGED), ("alt", "an article"))
+    event = Draft(30023, "long", tags, NOW).sign(MALLORY, NOW)
+    quotes = (Quote(f"30023:{pubkey}:roof"), Quote(f"30023:{pubkey}:{'x' * 300}"), Quote("1" * 64))
+    item = NoteView(
+        event, event, Profile(pubkey, name="m"), quotes=quotes, orphan_of=f"30023:{pubkey}:a"
+    )
+    lines = note_lines(item).splitlines()
+    assert lines[0].endswith(" · kind 30023")
+    assert f"{BAR}{FORGED}" in lines
+    named = [line.rpartition(" ")[2] for line in lines if line.startswith(FORK)]
+    assert [code[:5] for code in named] == ["naddr", "naddr", "30023", "note1"]
+    bare = Draft(20, "", (("alt", "a roof"),), NOW).sign(MALLORY, NOW)
+    assert f"{BAR}a roof" in note_lines(NoteView(bare, bare, Profile(pubkey)))

@@ -32,12 +32,14 @@ async def test_programs_say_where_they_show_a_kind(tmp_path: Path) -> None:
         for n in range(MOST_OPENERS + 3)
     ]
     async with house(tmp_path) as h:
+        long = signed(CY, 30064, "", (("d", "x" * 300),))  # no address code can be made of it
         game, season = signed(CY, 64, "1. e4"), signed(CY, 30064, "", (("d", "s"),))
         note = signed(CY, content="just a note")
-        await h.keep(chess, *useless, *many, game, season, note)
-        views = {v.event: v for v in await h.timeline.views([game.id, season.id, note.id])}
+        await h.keep(chess, *useless, *many, game, season, note, long)
+        views = {v.event: v for v in await h.timeline.views([game.id, season.id, note.id, long.id])}
         code = nip19.encode_nevent(game.id, [], CY_KEY)
         assert views[game].openers == (Opener("Chess", f"{games}{code}"),)
         assert len(views[season].openers) == MOST_OPENERS
         assert "naddr1" in views[season].openers[0].url
         assert views[note].openers == ()
+        assert "nevent1" in views[long].openers[0].url
