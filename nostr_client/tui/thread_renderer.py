@@ -68,7 +68,7 @@ def missing_words(thread: ThreadView) -> str:
     if not thread.items:
         what = "this note is missing"
     if not thread.ends:
-        return f"⋯ {what}"
+        return f"⋯ {what} · enter asks"
     asked = [safe_line(url.partition("://")[2] or url, 40) for url in sorted(thread.ends)]
     names = ", ".join(asked[:MOST_NAMED])
     if len(asked) > MOST_NAMED:

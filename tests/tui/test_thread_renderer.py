@@ -64,6 +64,6 @@ def test_what_is_missing_has_a_row_that_says_who_was_asked() -> None:
         "⋯ 2 earlier notes are missing: asked a.example, b.example/x, c.example and 1 more "
         "· enter asks again"
     )
-    assert thread_rows(thread)[0].words == "⋯ 2 earlier notes are missing"
+    assert thread_rows(thread)[0].words == "⋯ 2 earlier notes are missing · enter asks"
     nothing = ThreadView(item.id, None, (), gone[:1])
-    assert [each.words for each in thread_rows(nothing)] == ["⋯ this note is missing"]
+    assert [each.words for each in thread_rows(nothing)] == ["⋯ this note is missing · enter asks"]

@@ -49,8 +49,13 @@ def _lines(view: NoteView, sheet: Sheet) -> list[Content]:
     return lines + sheet.words(_rules(poll, sheet))
 
 
+def _summary(poll: Event) -> str:
+    labels = list(options_of(poll).values())[:MOST_OPTIONS]
+    return f"{poll.content}\n{' '.join(f'○ {label}' for label in labels)}"
+
+
 FACES: Final = (
-    Face((kinds.POLL,), "poll", _lines),
+    Face((kinds.POLL,), "poll", _lines, _summary),
     Face(
         (1018,), "vote", lambda view, sheet: sheet.words("votes in a poll"), lambda event: "votes"
     ),
