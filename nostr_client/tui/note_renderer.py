@@ -20,6 +20,7 @@ from nostr_client.safe_text import first_lines, safe_line
 from nostr_client.social.views import NoteView, Quote
 from nostr_client.tui.faces.registry import called, face_of
 from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
+from nostr_client.tui.targets import ARTICLES
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
@@ -63,6 +64,8 @@ class NoteRenderer(ItemRenderer[NoteView]):
     def quotes(self, item: NoteView, width: int, style: Styles) -> list[Content]:
         """The beginnings of the notes that this one quotes, on a ground that no text has."""
         if item.missing or (item.warning is not None and item.event.id not in self.unfolded):
+            return []
+        if item.event.kind in ARTICLES:  # what a long text quotes is read in it
             return []
         ground, lines = style("note--quote"), list[Content]()
         for quote in item.quotes:
