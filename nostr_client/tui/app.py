@@ -43,6 +43,7 @@ from nostr_client.tui.app_messages import (
     Say,
     UseAccount,
     Write,
+    WriteOn,
 )
 from nostr_client.tui.client_holder import ClientHolder
 from nostr_client.tui.command_palette import Commands
@@ -422,7 +423,16 @@ class NostrApp(App[int]):
 
     def on_write(self, message: Write) -> None:
         if self._may_write(message):
-            self._compose(Purpose(message.reply_to, message.quote))
+            self._compose(Purpose.of(message.reply_to, message.quote))
+
+    def on_write_on(self, message: WriteOn) -> None:
+        if self._may_write(message) and self.main is not None:
+            self.start(partial(self._write_on, message, self.main), "action")
+
+    async def _write_on(self, message: WriteOn, main: MainScreen) -> None:
+        self._compose(
+            await Purpose.again(main.client, message.reply_to, message.quote, message.text)
+        )
 
     def _compose(self, purpose: Purpose) -> None:
         if self.main is not None and not isinstance(self.screen, ComposeScreen):

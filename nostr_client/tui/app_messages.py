@@ -46,6 +46,16 @@ class Write(Message):
 
 
 @dataclass
+class WriteOn(Message):
+    """Go on writing what answers or quotes an event (ids; both empty: neither). `text`: a draft
+    that comes before what was kept."""
+
+    reply_to: str = ""
+    quote: str = ""
+    text: str = ""
+
+
+@dataclass
 class ActRequest(Message):
     """Do something as the account in use; its key is asked for first, if need be.
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from nostr_client.tui.panes.registry import EVERYWHERE
+from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 
 _LEFT_OUT = frozenset({"command_palette", "back", "app.focus_next", "ask_quit"})
 
@@ -46,6 +46,9 @@ def commands(app: App[Any]) -> Iterator[PaletteCommand]:
     for key in EVERYWHERE.keys:
         if key.action not in _LEFT_OUT:
             yield PaletteCommand(f"{key.says}  ({key.shown})", _runner(app, key.action))
+    for pane in PANES:
+        if not pane.key:
+            yield PaletteCommand(pane.says, _runner(app, pane.action))
     yield PaletteCommand("Theme", app.search_themes, "Choose the colours; kept for next time")
 
 

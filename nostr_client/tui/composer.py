@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from nostr_client.errors import NostrError, StoreError
@@ -22,22 +23,23 @@ class Composer:
         self._ui = ui
         self._under_way: set[drafts.DraftSaver] = set()
 
-    def screen(self, main: MainScreen, purpose: Purpose, *, start: str = "") -> NoteComposeScreen:
-        """The screen that writes a note from `main`; with `start` in it, where that could not be
-        kept as a draft."""
+    def screen(self, main: MainScreen, purpose: Purpose) -> NoteComposeScreen:
+        """The screen that writes a note from `main`."""
         draft = drafts.DraftFile(main.client.paths, main.client.pubkey, purpose.draft_name)
 
         def submit(text: str, saver: drafts.DraftSaver) -> None:
             body = DraftText.of(text).body
             sending = Sending(main.write_relays, own=main.own_relay_url, text=body)
-            main.awaits_note = purpose.reply_to is None
+            main.awaits_note = not purpose.reply_to
             self._ui.follow(sending)
             self._under_way.add(saver)
             self._ui.start(partial(self._send, main, text, saver, sending, purpose), "send")
 
-        return NoteComposeScreen(
-            main.client, drafts.DraftSaver(draft), submit, purpose, start=start
-        )
+        async def later(text: str, saver: drafts.DraftSaver, at: int) -> None:
+            await main.client.schedule.add(await self._writing(main, text, purpose), at)
+            await saver.sent(text)  # what is scheduled is on disk
+
+        return NoteComposeScreen(main.client, drafts.DraftSaver(draft), submit, later, purpose)
 
     async def flush(self) -> None:
         """Put what is being sent on disk as drafts, should it not be a note yet. Raises
@@ -95,8 +97,8 @@ class Composer:
         text, warning = DraftText.of(draft)
         return Writing(
             text=text,
-            reply_to=purpose.reply_to.event.id if purpose.reply_to else "",
-            quote=purpose.quote.event.id if purpose.quote else "",
+            reply_to=purpose.reply_to,
+            quote=purpose.quote,
             warning=warning,
             tags=emoji_tags(text, await main.client.completion.vocabulary()),
         )
@@ -118,6 +120,6 @@ class Composer:
             if isinstance(self._ui.screen, NoteComposeScreen):
                 await self._ui.screen.give_back(text)
             else:
-                await self._ui.ask(self.screen(main, purpose, start=text))
+                await self._ui.ask(self.screen(main, replace(purpose, text=text)))
             return
         self._ui.say(f"Not sent, kept as a draft: {problem}", "error")

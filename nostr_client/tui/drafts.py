@@ -8,12 +8,13 @@ cannot be read is never overwritten: it is set aside, and who writes is told whe
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from nostr_client.errors import DecryptionFailed, SignerError, StoreError
 from nostr_client.paths import Paths, private_folder, store_error, translated, write_private
@@ -31,7 +32,17 @@ _under_way: Final[dict[Path, str]] = {}
 """Texts that this process is sending, by the file of their draft: no drafts any more."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
 NEW_NOTE: Final = "note"
+PRIVATE: Final = "private-"
+"""Begins the name of what is written in a conversation."""
+SHOWN_BYTES: Final = 4_096
+MOST_SHOWN: Final = 1_000
 EDITING: Final = ".editing.txt"
+
+
+def private_room(members: Iterable[str]) -> str:
+    """Begins the names of all that is written in the conversation of `members` (hex)."""
+    room = hashlib.sha256(",".join(sorted(members)).encode()).hexdigest()[:32]
+    return f"{PRIVATE}{room}"
 
 
 def quoting(event_id: str) -> str:
@@ -50,6 +61,47 @@ def _written_at(path: Path) -> int:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+
+
+class KeptDraft(NamedTuple):
+    """A draft as it lies there: its name, the beginning of its text, when it was written (seconds
+    since 1970)."""
+
+    name: str
+    text: str
+    at: int
+
+    @property
+    def is_private(self) -> bool:
+        """Is it encrypted, and of a conversation?"""
+        return self.name.startswith(PRIVATE)
+
+    @property
+    def answers(self) -> str:
+        """The event (id) that it answers, if it does."""
+        return self._after("reply-")
+
+    @property
+    def quotes(self) -> str:
+        """The event (id) that it quotes, if it does."""
+        return self._after("quote-")
+
+    def _after(self, prefix: str) -> str:
+        return self.name.removeprefix(prefix) if self.name.startswith(prefix) else ""
+
+
+def kept_drafts(paths: Paths, pubkey: str) -> list[KeptDraft]:
+    """The drafts of an account, the newest first. Blocks. Raises StoreError."""
+    found: list[KeptDraft] = []
+    with translated("the drafts cannot be read"):
+        for path in (paths.data / "drafts" / pubkey).glob("*.txt"):
+            if not _is_name(path.stem):  # a text that an editor has open
+                continue
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                text = file.read(SHOWN_BYTES).decode(errors="ignore")
+                found.append(KeptDraft(path.stem, text, int(path.stat().st_mtime)))
+    found.sort(key=lambda draft: (-draft.at, draft.name))
+    return found[:MOST_SHOWN]
 
 
 class DraftFile:

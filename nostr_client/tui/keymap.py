@@ -127,6 +127,7 @@ WRITING: Final = KeyGroup(
 WRITING_NOTE: Final = KeyGroup(
     "Writing a note",
     (
+        Key("ctrl+l", "later", "Send it later, at a time that is asked for", priority=True),
         Key("ctrl+g", "editor", "Write in your own editor ($VISUAL or $EDITOR)", priority=True),
         Key("ctrl+t", "warning", "Fold it behind a content warning, or not", priority=True),
     ),

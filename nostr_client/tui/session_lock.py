@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from textual.screen import Screen
@@ -57,6 +58,6 @@ def _reopen(screen: Screen[Any], composer: Composer) -> Reopen | None:
             members = screen.members
             return lambda main: RoomScreen(main.client, members, main.names)
         case NoteComposeScreen():
-            purpose = screen.purpose
+            purpose = replace(screen.purpose, text="")  # which is a draft by now
             return lambda main: composer.screen(main, purpose)
     return None

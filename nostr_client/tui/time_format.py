@@ -30,6 +30,16 @@ def passed(at: int, now: float) -> str:
     return f"{words} ago" if at <= now and now - at < 7 * DAY else words
 
 
+def moment(at: int, now: float) -> str:
+    """`today 18:30`, `tomorrow 9:00`, then `on 12 Mar 9:00`: the very minute."""
+    when, today = time.localtime(at), time.localtime(now)
+    clock = time.strftime("%H:%M", when)
+    tomorrow = time.localtime(now + DAY)
+    if when[:3] == today[:3]:
+        return f"today {clock}"
+    return f"tomorrow {clock}" if when[:3] == tomorrow[:3] else f"on {date(at, now)} {clock}"
+
+
 def ahead(at: int, now: float) -> str:
     """`in 5m`, `in 6d`, then `on 12 Mar`: when something will be."""
     left = at - now

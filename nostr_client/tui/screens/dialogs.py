@@ -79,9 +79,11 @@ class PromptDialog(ModalScreen[str]):
         offered: str = "",
         blank: bool = False,
         hidden: bool = False,
+        detail: str = "",
     ) -> None:
-        """`offered` stands in the line already, to be taken or changed; `blank`: an empty line is
-        an answer, too; `hidden`: what is typed is not shown, and taken as it is."""
+        """`detail` is said below the question; `offered` stands in the line already, to be taken or
+        changed; `blank`: an empty line is an answer, too; `hidden`: what is typed is not shown, and
+        taken as it is."""
         super().__init__()
         self._question = question
         self._hint = hint
@@ -89,10 +91,13 @@ class PromptDialog(ModalScreen[str]):
         self._yes = yes
         self._blank = blank
         self._hidden = hidden
+        self._detail = detail
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
             yield Static(self._question, markup=False, classes="card-title")
+            if self._detail:
+                yield Static(self._detail, markup=False, classes="card-text")
             line = LineInput(self._offered, placeholder=self._hint, id="line")
             line.password = self._hidden
             yield line

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
@@ -17,6 +19,7 @@ from nostr_client.errors import NostrError
 from nostr_client.nips import nip19, nip27
 from nostr_client.social.completion import Vocabulary
 from nostr_client.social.views import NoteView
+from nostr_client.social.when import HOW, parse_when
 from nostr_client.tui import drafts
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.completing import MentionNames, Offer, offers, typed_in
@@ -26,57 +29,81 @@ from nostr_client.tui.keymap import WRITING, WRITING_NOTE
 from nostr_client.tui.note_renderer import quoted
 from nostr_client.tui.screens.compose import ComposeScreen, Submit
 from nostr_client.tui.screens.dialogs import PromptDialog, key_words
+from nostr_client.tui.time_format import moment
 from nostr_client.tui.widgets.completion_list import CompletionList
 from nostr_client.tui.workers import start_worker
 
+SubmitLater = Callable[[str, drafts.DraftSaver, int], Awaitable[None]]
+"""Schedules a draft for a time, in seconds since 1970. Raises NostrError: then it is a draft."""
+HERE_ONLY = "It waits on this machine, which must be on then, with one of your clients open."
 LEAST_TYPED = {"@": 1, "#": 1, ":": 2}
 """Characters of a word from which on something is offered, by its sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What is written: a note of its own, an answer, or one with a quote."""
+    """What is written: a note of its own, an answer to an event (its id), or one that quotes it.
 
-    reply_to: NoteView | None = None
-    quote: NoteView | None = None
+    `title` and `about`, the beginning of that event, are safe. `text` is what is to stand there,
+    before what was kept.
+    """
+
+    reply_to: str = ""
+    quote: str = ""
+    title: str = "New note"
+    about: str = ""
+    text: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, reply_to: NoteView | None = None, quote: NoteView | None = None) -> Purpose:
+        """To answer one note, or quote one, or neither."""
+        if reply_to is not None:
+            title = f"Answer to {reply_to.author.label}"
+            return cls(reply_to.event.id, "", title, quoted(reply_to.event.content))
+        if quote is None:
+            return cls()
+        title = f"Note that quotes {quote.author.label}"
+        return cls("", quote.event.id, title, quoted(quote.event.content))
+
+    @classmethod
+    async def again(cls, client: NostrClient, reply_to: str, quote: str, text: str = "") -> Purpose:
+        """Of something that was written before, by the ids. Raises StoreError."""
+        event = await client.store.get(reply_to or quote) if reply_to or quote else None
+        if event is None:
+            title = "Answer" if reply_to else "Note that quotes another" if quote else "New note"
+            return cls(reply_to, quote, title, text=text)
+        name = (await client.profiles.get(event.pubkey)).label
+        title = f"Answer to {name}" if reply_to else f"Note that quotes {name}"
+        return cls(reply_to, quote, title, quoted(event.content), text)
 
     @property
     def draft_name(self) -> str:
         """Each purpose has its own draft."""
-        if self.reply_to is not None:
-            return drafts.reply_to(self.reply_to.event.id)
-        return drafts.NEW_NOTE if self.quote is None else drafts.quoting(self.quote.event.id)
-
-    @property
-    def title(self) -> str:
-        if self.reply_to is not None:
-            return f"Answer to {self.reply_to.author.label}"
-        return "New note" if self.quote is None else f"Note that quotes {self.quote.author.label}"
-
-    @property
-    def about(self) -> str:
-        """The beginning of what is answered or quoted, safe."""
-        note = self.reply_to or self.quote
-        return quoted(note.event.content) if note is not None else ""
+        if self.reply_to:
+            return drafts.reply_to(self.reply_to)
+        return drafts.quoting(self.quote) if self.quote else drafts.NEW_NOTE
 
 
 class NoteComposeScreen(ComposeScreen):
     """Writes one note, for `purpose`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*WRITING.bindings(), *WRITING_NOTE.bindings()]
-    MORE_KEYS = (("ctrl+g", "editor"), ("ctrl+t", "warning"))
+    MORE_KEYS = (("ctrl+l", "later"), ("ctrl+g", "editor"), ("ctrl+t", "warning"))
 
     def __init__(
         self,
         client: NostrClient,
         saver: drafts.DraftSaver,
         submit: Submit,
+        later: SubmitLater,
         purpose: Purpose,
-        *,
-        start: str = "",
     ) -> None:
-        super().__init__(saver, submit, title=purpose.title, answered=purpose.about, start=start)
+        """`later` is `submit` for a note that goes out at a time."""
+        super().__init__(
+            saver, submit, title=purpose.title, answered=purpose.about, start=purpose.text
+        )
         self.purpose = purpose
+        self._later = later
         self._client = client
         self._names = MentionNames()
         self._known = Vocabulary()
@@ -205,6 +232,29 @@ class NoteComposeScreen(ComposeScreen):
         self._warned.display = self._warning is not None
         reason = f": {self._warning}" if self._warning else ""
         self._warned.update(key_words((("ctrl+t", f"folded behind a content warning{reason}"),)))
+
+    # When it goes out
+
+    def action_later(self) -> None:
+        if self.text.text.strip() and not self._sent:
+            start_worker(self, self._ask_when, "later", exclusive=True)
+        else:
+            self.post_message(Say("There is nothing to send yet."))
+
+    async def _ask_when(self) -> None:
+        dialog = PromptDialog("When is it to go out?", HOW, yes="schedule", detail=HERE_ONLY)
+        typed = await self.app.push_screen_wait(dialog)
+        if not typed:
+            return
+        try:
+            at = parse_when(typed, time.time())
+            await self._later(self.draft.strip(), self.saver, at)
+        except NostrError as error:
+            self.post_message(Say(f"Not scheduled: {error}", "error"))
+            return
+        self._sent = True
+        self.post_message(Say(f"It goes out {moment(at, time.time())}. {HERE_ONLY}"))
+        self.dismiss(None)
 
     # The person's own editor
 

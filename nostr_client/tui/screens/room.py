@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from typing import ClassVar, Final
 
@@ -16,7 +15,7 @@ from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.messages.views import ChangeKind, Conversation, PrivateMessage
 from nostr_client.tui.app_messages import Open, Say
-from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver
+from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver, private_room
 from nostr_client.tui.keymap import HELP, WAY, Key, KeyGroup, hints
 from nostr_client.tui.message_renderer import MessageRenderer
 from nostr_client.tui.names import NameCache
@@ -238,9 +237,10 @@ class RoomScreen(Screen[None]):
         client, signer = self._client, self._client.signer
         if signer is None:
             return
-        room = hashlib.sha256(",".join(sorted(self.members)).encode()).hexdigest()[:32]
         what = f"edit-{edited.id[:16]}" if edited else reply_to[:16]
-        draft = DraftFile(client.paths, client.pubkey, f"private-{room}-{what}".strip("-"))
+        draft = DraftFile(
+            client.paths, client.pubkey, f"{private_room(self.members)}-{what}".strip("-")
+        )
         saver = SealedDraftSaver(draft, signer, start=edited.text if edited else "")
 
         async def send(text: str, saver: DraftSaver) -> None:

@@ -1,0 +1,113 @@
+"""The section of what is not sent: drafts, and notes that go out at a time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from nostr_client.client import NostrClient
+from nostr_client.protocol.filters import Filter
+from nostr_client.social import scheduled
+from nostr_client.social.scheduled import LATE, ScheduledNote
+from nostr_client.social.writing import Writing
+from nostr_client.tui import drafts
+from nostr_client.tui.app import NostrApp
+from nostr_client.tui.drafts import DraftFile, kept_drafts
+from nostr_client.tui.screens.dialogs import ConfirmDialog
+from nostr_client.tui.screens.note_compose import NoteComposeScreen
+from tests.tui.world import World, sees, shown, told, type_in, until
+
+
+def draft(world: World, name: str) -> DraftFile:
+    return DraftFile(world.where, world.pubkey("ana"), name)
+
+
+def client_of(app: NostrApp) -> NostrClient:
+    assert app.main is not None
+    return app.main.client
+
+
+async def own_notes(app: NostrApp, world: World) -> list[str]:
+    mine = Filter.of(authors=[world.pubkey("ana")], kinds=[1])
+    return [event.content for event in await client_of(app).store.query([mine])]
+
+
+async def test_drafts_are_listed_opened_and_thrown_away(world: World) -> None:
+    await world.account()
+    roof = world.note("ben", "The roof is fixed.")
+    await world.put(world.named("ben"), roof)
+    draft(world, drafts.reply_to(roof.id)).write("and the door?")
+    draft(world, drafts.quoting("cd" * 32)).write("Content-Warning: x\n\nlook at this \x1b[2J")
+    draft(world, f"{drafts.private_room(['a'])}").write("encrypted text of nobody")
+    async with world.at_home() as (app, pilot):
+        app.action_section("drafts")
+        await sees(app, "and the door?")
+        assert "look at this" in shown(app)
+        assert "Content-Warning" not in shown(app)
+        assert "private message" in shown(app)
+        assert "encrypted text" not in shown(app)
+        names = [one.name for one in kept_drafts(world.where, world.pubkey("ana"))]
+        await pilot.press(*"j" * names.index(drafts.reply_to(roof.id)), "enter")
+        await sees(app, "Answer to ben")
+        assert "│ The roof is fixed." in shown(app)
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        await pilot.press("x")
+        await sees(app, "Throw it away?")
+        await pilot.press("n", "x", "y")
+        await until(lambda: "and the door?" not in shown(app))
+        assert len(kept_drafts(world.where, world.pubkey("ana"))) == 2
+
+
+async def test_a_note_is_scheduled_and_taken_back(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await type_in(pilot, "see you at eight")
+        await pilot.press("ctrl+l")
+        await sees(app, "which must be on then")
+        await type_in(pilot, "soon\n")
+        await told(app, "Not scheduled: a time is typed as: 18:30")
+        assert isinstance(app.screen, NoteComposeScreen)
+        await pilot.press("ctrl+l")
+        await type_in(pilot, "in 2h\n")
+        await until(lambda: app.screen is app.main)
+        await told(app, "It waits on this machine, which must be on then")
+        assert kept_drafts(world.where, world.pubkey("ana")) == []
+        [note] = await client_of(app).schedule.all()
+        assert abs(note.at - time.time() - 7200) < 60
+        app.action_section("drafts")
+        await sees(app, "note  goes out t")
+        assert "see you at eight" in shown(app)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, NoteComposeScreen))
+        await sees(app, "see you at eight")
+        assert await client_of(app).schedule.all() == []
+        assert draft(world, drafts.NEW_NOTE).read() == "see you at eight"
+
+
+async def test_what_is_due_goes_out_and_what_is_late_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduled, "LOOK_EVERY", 0.05)
+    await world.account()
+    folder = world.where.data / "scheduled" / world.pubkey("ana")
+    async with world.at_home() as (app, pilot):
+        schedule = client_of(app).schedule
+        now = int(time.time())
+        for name, at in (("due", now - 300), ("late", now - LATE - 60)):
+            note = ScheduledNote(id=name, at=at, writing=Writing(text=f"the {name} one"))
+            schedule._write(note)
+        await told(app, "A scheduled note went out, 5 min late: the due one")
+        await until(lambda: isinstance(app.screen, ConfirmDialog))
+        await sees(app, "and nobody was here.")
+        await pilot.press("n")
+        await until(lambda: app.screen is app.main)
+        assert await own_notes(app, world) == ["the due one"]
+        assert [file.name for file in folder.glob("*.json")] == ["late.json"]
+        app.action_section("drafts")
+        await sees(app, "nobody was here; s sends it")
+        await pilot.press("s", "y")
+        await until(lambda: not list(folder.glob("*.json")))
+        assert sorted(await own_notes(app, world)) == ["the due one", "the late one"]
