@@ -18,7 +18,7 @@ from typing import Final
 
 from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.client.keys import ClientKeys
-from nostr_client.client.rooms import ClientRooms
+from nostr_client.client.rooms_on_demand import RoomsOnDemand
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
@@ -51,7 +51,7 @@ EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
 """A fetch reads on until a page brings nothing new, so many events of one relay at most."""
 
 
-class NostrClient(ClientRooms):
+class NostrClient(RoomsOnDemand):
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
@@ -62,7 +62,9 @@ class NostrClient(ClientRooms):
     `feed_sync` (the background reading);
     `replication`, `history` (what relays hold, compared and fetched), `own_history` (all of one's
     own, brought here by itself), `inquiry` (whether they hold somebody's notes back), `mutual_aid`
-    (copies of others), `evacuation` and its survey, `own_relay` (None when it is off).
+    (copies of others), `evacuation` and its survey, `own_relay` (None when it is off). On demand:
+    `pins`, `web_bookmarks`, `sets` (lists with a name, NIP-51), `interests`, `polls`, `statuses`,
+    `reports`, `memberships` (of relays, by invite code).
     """
 
     @classmethod

@@ -24,6 +24,8 @@ SHORT_VIDEO: Final = 22
 PUBLIC_MESSAGE: Final = 24
 """Words to somebody that all may read, and that stand in no timeline (NIP-A4)."""
 VANISH: Final = 62
+VOTE: Final = 1018
+"""An answer to a poll (NIP-88)."""
 GIFT_WRAP: Final = 1059
 POLL_VOTE: Final = 1018
 FILE_METADATA: Final = 1063
@@ -40,15 +42,19 @@ ZAP_RECEIPT: Final = 9735
 """That something was paid for a note, or to somebody (NIP-57)."""
 HIGHLIGHT: Final = 9802
 MUTES: Final = 10000
+PINS: Final = 10001
 RELAY_LIST: Final = 10002
 BOOKMARKS: Final = 10003
 BLOCKED_RELAYS: Final = 10006
 SEARCH_RELAYS: Final = 10007
+FAVORITE_SETS: Final = 10011
+"""Of NIP-51; NIP-39 has put identities there. So it is read, and never written."""
 PRIVATE_RELAYS: Final = 10013
 EMOJI_LIST: Final = 10030
 EMOJI_SET: Final = 30030
 DRAFT_WRAP: Final = 31234
 """A draft, encrypted to its author alone (NIP-37)."""
+INTERESTS: Final = 10015
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""
 DM_RELAYS: Final = 10050
@@ -63,15 +69,22 @@ BLOSSOM_AUTHORIZATION: Final = 24242
 JOIN: Final = 28934
 INVITE: Final = 28935
 LEAVE: Final = 28936
+FOLLOW_SET: Final = 30000
+RELAY_SET: Final = 30002
+BOOKMARK_SET: Final = 30003
+INTEREST_SET: Final = 30015
 ARTICLE: Final = 30023
 ARTICLE_DRAFT: Final = 30024
 RELAY_DISCOVERY: Final = 30166
 WIKI: Final = 30818
 APP_HANDLER: Final = 31990
 """What kinds of events a program shows, and where (NIP-89)."""
+STATUS: Final = 30315
 ROLE: Final = 33534
 ADDRESSABLE_VIDEO: Final = 34235
 ADDRESSABLE_SHORT_VIDEO: Final = 34236
+STARTER_PACK: Final = 39089
+WEB_BOOKMARK: Final = 39701
 
 REPOSTS: Final = (REPOST, GENERIC_REPOST)
 COMMENTS: Final = (COMMENT, VOICE_COMMENT)

@@ -144,6 +144,8 @@ class ListGuard:
         Raises ListNotRead, NotConfirmed and other SignerErrors, InvalidEvent, StoreError.
         """
         self._signs()
+        if kind == kinds.FAVORITE_SETS:
+            raise InvalidEvent("kind 10011 means two things (NIP-39, NIP-51): it is not written")
         edit = _Edit(kind, identifier, change, waiver, also, on_answer, private, removes)
         async with (
             self._taking_turns(kind, identifier),

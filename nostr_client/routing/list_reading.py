@@ -327,6 +327,12 @@ _NAMES: Final = {
     kinds.DM_RELAYS: "list of message relays",
     kinds.PRIVATE_RELAYS: "list of private relays",
     kinds.MEDIA_SERVERS: "list of media servers",
+    kinds.PINS: "list of pinned notes",
+    kinds.INTERESTS: "list of topics",
+    kinds.FOLLOW_SET: "list of people",
+    kinds.INTEREST_SET: "list of topics",
+    kinds.STARTER_PACK: "starter pack",
+    kinds.WEB_BOOKMARK: "bookmark of a web page",
 }
 
 

@@ -24,6 +24,9 @@ LISTS: Final = {
     kinds.BOOKMARKS: "the list of bookmarks",
     kinds.BLOCKED_RELAYS: "the list of blocked relays",
     kinds.PRIVATE_RELAYS: "the list of private relays",
+    kinds.FOLLOW_SET: "the list of people",
+    kinds.INTEREST_SET: "the list of topics",
+    kinds.INTERESTS: "the list of topics",
 }
 LARGEST: Final = nip44.EXTENDED_LENGTH - 1
 """Bytes of private tags, in JSON, that every program can read once they are encrypted."""

@@ -66,16 +66,16 @@ class RelayFactBook:
         return self._facts
 
     async def look_up(
-        self, urls: Iterable[str], *, within: float = FRESH
+        self, urls: Iterable[str], *, within: float = FRESH, retry: float = RETRY
     ) -> Mapping[str, RelayFacts]:
-        """Ask those of `urls` of which nothing is known, or what is old, of those that answered
-        what is older than `within` seconds; all that is known then.
+        """Ask those of `urls` of which nothing is known, or what is old: of those that answered
+        what is older than `within` seconds, of others than `retry`; all that is known then.
 
         That a relay does not answer is a fact, too.
         """
         known = await self.known()
         each = dict.fromkeys(urls)
-        wanted = [url for url in each if not self._is_fresh(known.get(url), within)]
+        wanted = [url for url in each if not self._is_fresh(known.get(url), within, retry)]
         if not wanted:
             return known
         gate = asyncio.Semaphore(AT_ONCE)
@@ -95,11 +95,11 @@ class RelayFactBook:
             log.warning("what is known of relays was not saved: %s", error)
         return self._facts
 
-    def _is_fresh(self, facts: RelayFacts | None, within: float) -> bool:
+    def _is_fresh(self, facts: RelayFacts | None, within: float, retry: float) -> bool:
         if facts is None:
             return False
         age = self._clock() - facts.at
-        return 0 <= age < (within if facts.answered else RETRY)
+        return 0 <= age < (within if facts.answered else retry)
 
     async def _ask(self, url: str) -> RelayFacts:
         at = int(self._clock())

@@ -1,4 +1,5 @@
-"""The account's own lists: one replaceable event each (NIP-01), and one road to change it."""
+"""The account's own lists: one replaceable or addressable event each (NIP-01), and one road to
+change it."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Final
 
 from nostr_client.errors import DecryptionFailed, SigningRefused
 from nostr_client.protocol.event import Draft, Event, Tag, Tags, event_address
-from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.courier import Courier, OnAnswer
 from nostr_client.routing.fetch_results import FetchReport
 from nostr_client.routing.list_guard import Change, ListGuard
@@ -24,14 +25,20 @@ CLOSED: Final = (
 
 
 class OwnList:
-    """The event of `kind` of the account `owner` (hex; empty: nobody's, and there is none)."""
+    """The event of `kind` of the account `owner` (hex; empty: nobody's, and there is none).
 
-    def __init__(self, courier: Courier, guard: ListGuard, owner: str, kind: int) -> None:
+    `identifier` is the `d` of an addressable kind.
+    """
+
+    def __init__(
+        self, courier: Courier, guard: ListGuard, owner: str, kind: int, identifier: str = ""
+    ) -> None:
         self._courier = courier
         self._guard = guard
         self._owner = owner
         self._kind = kind
-        self._address = event_address(kind, owner)
+        self._identifier = identifier
+        self._address = event_address(kind, owner, identifier)
 
     async def event(self) -> Event | None:
         """The newest version that the store has."""
@@ -45,12 +52,17 @@ class OwnList:
         """Ask relays for the newest version, at most `limit` seconds. Offline nothing comes."""
         if not self._owner:
             return FetchReport()
-        mine = Filter(authors=frozenset({self._owner}), kinds=frozenset({self._kind}))
+        mine = self._guard.reader.filter_of(self._kind, self._identifier)
         return await self._courier.fetch([mine], timeout=limit)
 
     def draft(self, last: Event | None, tags: Iterable[Tag]) -> Draft:
         """The version after `last`: with these tags, and what the content held."""
-        return Draft(self._kind, last.content if last else "", tuple(tags))
+        return Draft(self._kind, last.content if last else "", self._named(last, tuple(tags)))
+
+    def _named(self, last: Event | None, tags: Tags) -> Tags:
+        """The tags of the version after `last`: the first of an addressable one gets its name."""
+        addressable = kind_class(self._kind) is KindClass.ADDRESSABLE
+        return (("d", self._identifier), *tags) if addressable and last is None else tags
 
     async def edit(
         self,
@@ -66,6 +78,7 @@ class OwnList:
         done = await self._guard.edit(
             self._kind,
             change,
+            identifier=self._identifier,
             waiver=waiver,
             also=also,
             on_answer=on_answer,
@@ -161,7 +174,7 @@ class EntryList(OwnList):
             return None
         if hidden == inside:
             return self.draft(last, shown)
-        return Draft(self._kind, content_of(hidden, self._kind), shown)
+        return Draft(self._kind, content_of(hidden, self._kind), self._named(last, shown))
 
 
 def sides(part: PrivatePart, last: Event | None) -> tuple[Tags, Tags | None]:

@@ -54,15 +54,17 @@ class Notes:
         self,
         text: str,
         *,
+        kind: int = kinds.NOTE,
         tags: Iterable[Sequence[str]] = (),
         warning: str | None = None,
         on_answer: OnAnswer | None = None,
     ) -> Posted:
-        """A note of its own. `warning` marks it as sensitive (NIP-36), with a reason or "".
+        """A note of its own, or what is written like one (`kind`: a poll).
 
-        `tags` come beside those of what the text mentions, and before them.
+        `warning` marks it as sensitive (NIP-36), with a reason or "". `tags` come beside those of
+        what the text mentions, and before them.
         """
-        draft = await self._note(text, tags, warning)
+        draft = await self._note(text, tags, warning, kind)
         return await self._publisher.publish(draft, on_answer=on_answer)
 
     async def draft_of(self, writing: Writing) -> Draft:
@@ -91,11 +93,17 @@ class Notes:
         code = nip19.encode_nevent(event.id, hints, event.pubkey, event.kind)
         return f"nostr:{code}"
 
-    async def _note(self, text: str, tags: Iterable[Sequence[str]], warning: str | None) -> Draft:
+    async def _note(
+        self,
+        text: str,
+        tags: Iterable[Sequence[str]],
+        warning: str | None,
+        kind: int = kinds.NOTE,
+    ) -> Draft:
         content = clean(text)
         own = given_tags(tags)
         more = await self._tags_for(content, own)
-        return Draft(kinds.NOTE, content, (*own, *more, *_warned(warning)))
+        return Draft(kind, content, (*own, *more, *_warned(warning)))
 
     async def reply(
         self,

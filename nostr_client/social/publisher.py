@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from nostr_client.errors import InvalidEvent, SigningRefused
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, event_address
-from nostr_client.protocol.kinds import KindClass, kind_class
+from nostr_client.protocol.kinds import KindClass, is_ephemeral, kind_class
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import OnAnswer
 from nostr_client.routing.list_guard import ListGuard, refuse_list
@@ -34,13 +34,16 @@ class Publisher:
         self._pubkey = guard.reader.pubkey
         self._verify = verify
 
-    async def publish(self, draft: Draft, *, on_answer: OnAnswer | None = None) -> Posted:
+    async def publish(
+        self, draft: Draft, *, also: Collection[str] = (), on_answer: OnAnswer | None = None
+    ) -> Posted:
         """Sign, store and publish. An addressable event without a date is dated after the last.
+        `also` names relays beside those of the plan.
 
         Raises InvalidEvent, also for a replaceable kind; SignerError, StoreError.
         """
         event = await self.sign(draft)
-        return Posted(event, await self.courier.publish(event, on_answer=on_answer))
+        return Posted(event, await self.courier.publish(event, also=also, on_answer=on_answer))
 
     async def sign(self, draft: Draft) -> Event:
         """Sign, and neither store nor publish, what `publish` would. Raises as that does."""
@@ -58,6 +61,17 @@ class Publisher:
             at = await self._guard.date_after(last)
             draft = Draft(draft.kind, draft.content, draft.tags, created_at=at)
         return await self.signer.sign(draft)
+
+    async def tell(self, draft: Draft, url: str, *, on_answer: OnAnswer | None = None) -> Posted:
+        """Sign an ephemeral event that one relay alone is to be told, and send it there.
+
+        Nothing keeps it: what is not said now has to be signed again. Raises InvalidEvent for a
+        kind that lasts; SignerError, StoreError.
+        """
+        if not is_ephemeral(draft.kind):
+            raise InvalidEvent(f"kind {draft.kind} is kept: it is published, and not only said")
+        event = await self.sign(draft)
+        return Posted(event, await self.courier.send(event, [url], on_answer=on_answer))
 
     async def publish_signed(self, event: Event, *, on_answer: OnAnswer | None = None) -> Posted:
         """Store and publish what is signed already, by whomever.

@@ -80,7 +80,7 @@ async def test_more_than_fits_is_said_before_anything_is_written(tmp_path: Path)
 
 async def test_two_devices_that_wrote_too_much_together_are_told_of_which_list() -> None:
     part, relays = PrivatePart(ana), [("relay", f"wss://{n:040}.example") for n in range(1_500)]
-    for kind, name in ((kinds.PRIVATE_RELAYS, "private relays"), (30_000, r"\(kind 30000\)")):
+    for kind, name in ((kinds.PRIVATE_RELAYS, "private relays"), (30_004, r"\(kind 30004\)")):
         with pytest.raises(PlaintextTooLong, match=name):
             await part.close(Draft(kind, json.dumps(relays)))
 

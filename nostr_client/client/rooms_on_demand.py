@@ -1,0 +1,71 @@
+"""The rooms that many a client never enters: made, and loaded, when they are asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nostr_client.client.rooms import ClientRooms
+from nostr_client.protocol import kinds
+
+if TYPE_CHECKING:
+    from nostr_client.social.bookmarks import Pins, WebBookmarks
+    from nostr_client.social.lists import EntryList
+    from nostr_client.social.membership import RelayMemberships
+    from nostr_client.social.polls import Polls
+    from nostr_client.social.reports import Reports
+    from nostr_client.social.sets import Sets
+    from nostr_client.social.statuses import Statuses
+
+
+class RoomsOnDemand(ClientRooms):
+    """Polls, lists with a name, statuses, reports and the like."""
+
+    @cached_property
+    def interests(self) -> EntryList:
+        """Topics that the account is interested in (kind 10015): `t` and `a` entries."""
+        from nostr_client.social.lists import EntryList
+
+        return EntryList(self.courier, self.guard, self.pubkey, kinds.INTERESTS)
+
+    @cached_property
+    def memberships(self) -> RelayMemberships:
+        from nostr_client.social.membership import RelayMemberships
+
+        return RelayMemberships(self.publisher, self.relay_facts)
+
+    @cached_property
+    def pins(self) -> Pins:
+        from nostr_client.social.bookmarks import Pins
+
+        return Pins(self.courier, self.guard, self.pubkey)
+
+    @cached_property
+    def polls(self) -> Polls:
+        from nostr_client.social.polls import Polls
+
+        return Polls(self.publisher, self.notes, self._clock)
+
+    @cached_property
+    def reports(self) -> Reports:
+        from nostr_client.social.reports import Reports
+
+        return Reports(self.publisher)
+
+    @cached_property
+    def sets(self) -> Sets:
+        from nostr_client.social.sets import Sets
+
+        return Sets(self.courier, self.guard, self.pubkey)
+
+    @cached_property
+    def statuses(self) -> Statuses:
+        from nostr_client.social.statuses import Statuses
+
+        return Statuses(self.publisher, self._clock)
+
+    @cached_property
+    def web_bookmarks(self) -> WebBookmarks:
+        from nostr_client.social.bookmarks import WebBookmarks
+
+        return WebBookmarks(self.courier, self.guard, self.pubkey, self._clock)
