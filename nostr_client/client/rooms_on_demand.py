@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nostr_client.social.lists import EntryList
     from nostr_client.social.membership import RelayMemberships
     from nostr_client.social.polls import Polls
-    from nostr_client.social.reports import Reports
+    from nostr_client.social.reports import Reporting
     from nostr_client.social.sets import Sets
     from nostr_client.social.statuses import Statuses
 
@@ -47,10 +47,10 @@ class RoomsOnDemand(ClientRooms):
         return Polls(self.publisher, self.notes, self._clock)
 
     @cached_property
-    def reports(self) -> Reports:
-        from nostr_client.social.reports import Reports
+    def reports(self) -> Reporting:
+        from nostr_client.social.reports import Reporting
 
-        return Reports(self.publisher)
+        return Reporting(self.publisher)
 
     @cached_property
     def sets(self) -> Sets:

@@ -25,7 +25,7 @@ REPORT_TYPES: Final = {
 """NIP-56's types, and what they mean."""
 
 
-class Reports:
+class Reporting:
     """Reports as the signer of `publisher`."""
 
     def __init__(self, publisher: Publisher) -> None:

@@ -29,6 +29,8 @@ FEED_LINES: Final = 12
 FEED_CHARACTERS: Final = 2_000
 THREAD_CHARACTERS: Final = 20_000
 """Characters laid out at most: a hostile note may have a million."""
+MOST_REASON: Final = 60
+"""Cells of the reason why something is not shown."""
 LIKE: Final = "♥"
 NO_WORDS: Final = "It says nothing of itself."
 NOT_HERE: Final = "a note that is not here"
@@ -40,7 +42,8 @@ STYLES: Final = frozenset(
 
 
 class NoteRenderer(ItemRenderer[NoteView]):
-    """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted."""
+    """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted, or that are
+    muted and were opened all the same."""
 
     def __init__(self, names: NameOf, clock: Callable[[], float] = time.time) -> None:
         self.name_of = names
@@ -54,12 +57,22 @@ class NoteRenderer(ItemRenderer[NoteView]):
         return item.entry.order
 
     def lines(self, item: NoteView, width: int, style: Styles) -> list[Content]:
+        if hidden := self.muted(item, width, style):
+            return [hidden]
         body = self.body(item, width, style, FEED_CHARACTERS)
         if len(body) > FEED_LINES + 1:
             more = self._more(item, width, style)
             folded = Content.styled(more, style("note--dim")).truncate(width, ellipsis=True)
             body = [*body[:FEED_LINES], folded]
         return [self.heading(item, width, style), *body, *self.quotes(item, width, style)]
+
+    def muted(self, item: NoteView, width: int, style: Styles) -> Content | None:
+        """The one line of what the account muted, which does not say who wrote what; None for
+        anything else, and once it was opened."""
+        if not item.muted or item.event.id in self.unfolded:
+            return None
+        words = plain(f"▒▒ {safe_line(item.muted, MOST_REASON)} · s to show ▒▒")
+        return Content.styled(words, style("note--dim")).truncate(width, ellipsis=True)
 
     def quotes(self, item: NoteView, width: int, style: Styles) -> list[Content]:
         """The beginnings of the notes that this one quotes, on a ground that no text has."""
@@ -82,6 +95,9 @@ class NoteRenderer(ItemRenderer[NoteView]):
         when = ago(quote.event.created_at, self._clock())
         head = Content.assemble((f"{sheet.name(quote.author)} ", style("note--name")))
         head += Content.styled(f"· {when}{_said(quote.event)}", dim)
+        if quote.muted:
+            words = plain(f"▒▒ {safe_line(quote.muted, MOST_REASON)} ▒▒")
+            return [Content.styled(words, dim).truncate(width, ellipsis=True)]
         if quote.warning is not None:
             text = [f"▒▒ {_warning(quote.warning)} ▒▒"]
         else:
@@ -186,7 +202,7 @@ def quoted(content: str) -> str:
 
 
 def _warning(reason: str) -> str:
-    reason = safe_line(reason, 60).strip()
+    reason = safe_line(reason, MOST_REASON).strip()
     return f"content warning: {reason}" if reason else "content warning"
 
 

@@ -51,11 +51,13 @@ class ThreadRenderer(ItemRenderer[ThreadRow]):
             return [*words.wrap(width), Content("")]
         tree = style("note--tree")
         room = max(width - cell_len(item.first), 8)
+        others = Content.styled(item.others, tree)
+        if hidden := self.notes.muted(item.view, room, style):
+            return [Content.styled(item.first, tree) + hidden, others]
         heading = self.notes.heading(item.view, room, style)
         body = self.notes.body(item.view, room, style, THREAD_CHARACTERS)
         body += self.notes.quotes(item.view, room, style)
         first = Content.styled(item.first, tree) + heading
-        others = Content.styled(item.others, tree)
         return [first, *(others + line for line in body), others]
 
 

@@ -559,7 +559,7 @@ async def test_an_addressable_list_is_read_by_its_name(tmp_path: Path) -> None:
     async with Relay(mine, other) as one, guarded(tmp_path, one.url) as (_, guard):
         read = await guard.reader.read(30_000, identifier="friends")
         assert read.version == mine
-        with pytest.raises(ListNotRead, match="list of kind 30000"):
+        with pytest.raises(ListNotRead, match="list of people"):
             await guard.reader.read(30_000, identifier="enemies")
 
 

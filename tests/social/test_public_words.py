@@ -15,7 +15,7 @@ from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.membership import RelayMemberships
 from nostr_client.social.publisher import Publisher
-from nostr_client.social.reports import Reports
+from nostr_client.social.reports import Reporting
 from nostr_client.social.statuses import Statuses
 from tests.social.house import (
     ANA,
@@ -65,7 +65,7 @@ async def test_a_status_is_said_expires_and_is_taken_back(tmp_path: Path) -> Non
 async def test_a_report_names_whom_and_why(tmp_path: Path) -> None:
     note = signed(BEN, content="buy now")
     async with house(tmp_path) as h:
-        reports = Reports(publisher(h))
+        reports = Reporting(publisher(h))
         posted = await reports.event(note, "spam", "again\n")
         assert (posted.event.kind, posted.event.content) == (kinds.REPORT, "again")
         assert posted.event.tags == (("e", note.id, "spam"), ("p", BEN_KEY))

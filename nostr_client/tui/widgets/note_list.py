@@ -49,7 +49,7 @@ class _NoteKeys(WindowedList[T]):
 
     def action_unfold(self) -> None:
         note = self.note
-        if note is None or note.warning is None:
+        if note is None or (note.warning is None and not note.muted):
             return
         self.unfolded.symmetric_difference_update({note.event.id})
         item = self.selected
