@@ -75,6 +75,12 @@ class Timeline:
         views = await self._page(wanted, until, limit, muted_too=True)
         return [replace(view, muted="") if view.muted else view for view in views]
 
+    async def matching(
+        self, wanted: Filter, *, until: Cursor | None = None, limit: int = 50
+    ) -> list[NoteView]:
+        """The timeline of whatever `wanted` matches, newest first: of a list, of topics."""
+        return await self._page(wanted, until, limit)
+
     async def mentions(self, *, until: Cursor | None = None, limit: int = 50) -> list[NoteView]:
         """What others wrote that mentions the account or answers it, newest first."""
         if not self._owner:

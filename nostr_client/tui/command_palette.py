@@ -1,4 +1,4 @@
-"""The command palette: every command has a key as well, but for the themes.
+"""The command palette: every command has a key as well, but for the themes and what is rarely done.
 
 Textual reads markup in what a provider offers, so nothing from the network is offered here. There
 is one provider for all: those of an app are a set, and each run would show them in another order.
@@ -7,12 +7,15 @@ is one provider for all: those of an app are a set, and each run would show them
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 from rich.text import Text
 from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from nostr_client.tui.acts.act import AccountAct
+from nostr_client.tui.acts.registry import ACTS
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 
 _LEFT_OUT = frozenset({"command_palette", "back", "app.focus_next", "ask_quit"})
@@ -49,6 +52,9 @@ def commands(app: App[Any]) -> Iterator[PaletteCommand]:
     for pane in PANES:
         if not pane.key:
             yield PaletteCommand(pane.says, _runner(app, pane.action))
+    for act in ACTS:
+        if isinstance(act, AccountAct):
+            yield PaletteCommand(act.says, partial(app.post_message, act.on(None)))
     yield PaletteCommand("Theme", app.search_themes, "Choose the colours; kept for next time")
 
 

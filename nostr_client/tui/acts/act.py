@@ -55,3 +55,7 @@ class NoteAct(Act[NoteView]):
 
 class PersonAct(Act[Profile]):
     """An act on a person."""
+
+
+class AccountAct(Act[None]):
+    """An act on nothing in particular: it stands in the palette, and has no key."""

@@ -20,6 +20,7 @@ from nostr_client.errors import NostrError
 from nostr_client.resilience.audit_words import MOST_RELAYS
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
+from nostr_client.tui.acts.joining import join_or_leave
 from nostr_client.tui.app_messages import ActRequest, Say
 from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
@@ -109,6 +110,7 @@ KEYS: Final = KeyGroup(
         Key("R", "retire", "Leave the relay, which works still, for another", "retire"),
         Key("b", "block", "Never dial the relay again, or take that back (asks first)", "block"),
         Key("A", "audit", "Does it hold your notes back? Others are asked the same", "audit"),
+        Key("J", "join", "Join the relay by an invite code, or leave it (asks)"),
         Key("w", "who_knows", "Which relays may know who you are", "who knows"),
     ),
 )
@@ -162,6 +164,10 @@ class RelayList(WindowedList[RelayRow]):
     def action_block(self) -> None:
         if (row := self.selected) is not None:
             self.post_message(ActRequest(lambda actions: actions.block(row)))
+
+    def action_join(self) -> None:
+        if (row := self.selected) is not None:
+            self.post_message(ActRequest(lambda actions: join_or_leave(actions, row)))
 
     def action_audit(self) -> None:
         row = self.selected

@@ -58,7 +58,7 @@ class ProfileScreen(TargetScreen):
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="about")
         empty = "Nothing of theirs is here yet; it is looked for on relays."
-        yield NoteFeed("notes", self._notes, self._renderer, empty=empty)
+        yield NoteFeed("notes", self._notes, self._renderer, empty=empty, muted_too=True)
         yield HintLine(hints(PERSON, LIST, NOTE, EVERYWHERE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:

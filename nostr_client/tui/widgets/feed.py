@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -27,12 +28,21 @@ MOST_REFRESHED = 60
 class NoteFeed(Vertical):
     """One timeline, read by `read`; what arrives is handed in by `arrive`."""
 
-    def __init__(self, title: str, read: ReadPage, renderer: NoteRenderer, *, empty: str) -> None:
-        """`empty`: what to say when there is nothing to show."""
+    def __init__(
+        self,
+        title: str,
+        read: ReadPage,
+        renderer: NoteRenderer,
+        *,
+        empty: str,
+        muted_too: bool = False,
+    ) -> None:
+        """`empty`: what to say when there is nothing to show; `muted_too`: what is muted stays."""
         super().__init__()
         self._title = title
         """Empty where the screen says already what this is."""
         self._read = read
+        self._muted_too = muted_too
         self._state = ""
         self._unseen = 0
         self._opened = False
@@ -94,6 +104,8 @@ class NoteFeed(Vertical):
             _: Worker[None] = start_worker(self, complete, "missing")
 
     def _update(self, views: Sequence[NoteView], known: Mapping[str, NoteView]) -> None:
+        if self._muted_too:
+            views = [replace(view, muted="") for view in views]
         for view in views:
             if view != known.get(view.entry.id):
                 self.notes.update(view)

@@ -1,0 +1,122 @@
+"""A named list or a pack as a feed: what its people write."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.content import Content
+from textual.widgets import Static
+
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
+from nostr_client.protocol import kinds
+from nostr_client.protocol.filters import Filter
+from nostr_client.safe_text import safe_line
+from nostr_client.social.sets import NamedSet
+from nostr_client.social.timeline import HOME_KINDS
+from nostr_client.social.views import Cursor, NoteView
+from nostr_client.tui.acts.grouping import follow_all, words_of
+from nostr_client.tui.acts.registry import NOTE
+from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
+from nostr_client.tui.names import NameCache
+from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.polling import poll
+from nostr_client.tui.screens.choice import ChoiceDialog, Offered
+from nostr_client.tui.screens.target_screen import TargetScreen
+from nostr_client.tui.targets import AddressTarget, PersonTarget
+from nostr_client.tui.widgets.feed import NoteFeed
+from nostr_client.tui.widgets.hint_line import HintLine
+from nostr_client.tui.workers import start_worker
+
+FETCHED: Final = 100
+"""Notes that relays are asked for when a list is opened."""
+MOST_LISTED: Final = 500
+"""People that are listed."""
+FETCH_LIMIT: Final = 8.0
+
+KEYS: Final = KeyGroup(
+    "A list of people",
+    (
+        Key("F", "follow_all", "Follow them all (asks, and says how many)", "follow all"),
+        Key("w", "who", "Who is in it", "who"),
+    ),
+)
+
+
+class NamedSetScreen(TargetScreen):
+    """What the people of a list write, or notes on its topics; from the store, and from relays
+    behind it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
+    key_groups: ClassVar[tuple[KeyGroup, ...]] = (KEYS, LIST, NOTE)
+
+    def __init__(
+        self, client: NostrClient, renderer: NoteRenderer, names: NameCache, one: NamedSet
+    ) -> None:
+        super().__init__(AddressTarget(one.address))
+        self._client = client
+        self._names = names
+        self._one = one
+        self._feed = NoteFeed("", self._notes, renderer, empty="Nothing of theirs is here yet.")
+
+    def compose(self) -> ComposeResult:
+        title = Content.styled(safe_line(words_of(self._one), 100), "bold $text-primary")
+        says = safe_line(self._one.says, 200)
+        yield Static(title + Content(f"\n{says}" if says else ""), markup=False, id="about")
+        yield self._feed
+        yield HintLine(hints(KEYS, LIST, NOTE), id="hints")
+
+    async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
+        return await self._client.timeline.matching(_filter(self._one), until=until, limit=limit)
+
+    def on_mount(self) -> None:
+        self._feed.open()
+        self._feed.notes.focus()
+        start_worker(self, self._fetch, "fetch")
+
+        async def refresh() -> str:
+            await self._feed.refresh_notes(self._client)
+            return ""
+
+        start_worker(self, partial(poll, refresh, self._say_problem), "poll")
+
+    async def _fetch(self) -> None:
+        """Ask relays for the newest, and show them where nothing was read yet."""
+        try:
+            wanted = _filter(self._one).changed(limit=FETCHED)
+            self._feed.show_state("asking relays")
+            asked = await self._client.courier.fetch([wanted], timeout=FETCH_LIMIT)
+            self._feed.show_state("")
+            if asked.new:
+                self._feed.arrive(await self._notes(None, FETCHED))
+        except NostrError as error:
+            self._say_problem(str(error))
+
+    def _say_problem(self, words: str) -> None:
+        self.post_message(Say(words, "error"))
+
+    def action_follow_all(self) -> None:
+        self.post_message(ActRequest(lambda actions: follow_all(actions, self._one)))
+
+    def action_who(self) -> None:
+        start_worker(self, self._choose_person, "who", exclusive=True)
+
+    async def _choose_person(self) -> None:
+        people = self._one.people[:MOST_LISTED]
+        await self._names.know(people)
+        choices = [Offered(pubkey, self._names.label(pubkey)) for pubkey in people]
+        choices += [Offered("", f"#{topic}") for topic in self._one.topics]
+        chosen = await self.app.push_screen_wait(ChoiceDialog(words_of(self._one), choices))
+        if chosen and chosen[0]:
+            self.post_message(Open(PersonTarget(chosen[0])))
+
+
+def _filter(one: NamedSet) -> Filter:
+    """What a list's feed holds. One with people and topics is about its people."""
+    if one.topics and not one.people:
+        return Filter.of(kinds=[kinds.NOTE], t=one.topics)
+    return Filter(authors=frozenset(one.people), kinds=HOME_KINDS)
