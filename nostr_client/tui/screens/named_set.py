@@ -16,7 +16,6 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
-from nostr_client.social.timeline import HOME_KINDS
 from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.acts.grouping import follow_all, words_of
 from nostr_client.tui.acts.registry import NOTE
@@ -119,4 +118,4 @@ def _filter(one: NamedSet) -> Filter:
     """What a list's feed holds. One with people and topics is about its people."""
     if one.topics and not one.people:
         return Filter.of(kinds=[kinds.NOTE], t=one.topics)
-    return Filter(authors=frozenset(one.people), kinds=HOME_KINDS)
+    return Filter(authors=frozenset(one.people), kinds=kinds.POSTS)

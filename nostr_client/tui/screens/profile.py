@@ -13,6 +13,7 @@ from textual.widgets import Static
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.net.outcome import in_words
+from nostr_client.protocol.event import Event
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Cursor, NoteView, Profile
 from nostr_client.tui.acts.act import PersonAct
@@ -30,6 +31,10 @@ from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker
 
 ABOUT_CHARACTERS = 600
+STATUS_CELLS = 70
+PINNED_CELLS = 64
+MOST_PINNED = 3
+"""Pinned notes of which the beginning is shown."""
 _NIP05 = {
     "valid": ("✓ ", "$text-success", ""),
     "invalid": ("✕ ", "$text-error", " (its domain says otherwise)"),
@@ -52,6 +57,8 @@ class ProfileScreen(TargetScreen):
         self.pubkey = pubkey
         self._profile = Profile(pubkey)
         self._followed = False
+        self._status = ""
+        self._pinned: list[Event] = []
         self._asked = ""
         """What relays said when they were asked for the profile, for whom none is here."""
 
@@ -82,6 +89,9 @@ class ProfileScreen(TargetScreen):
             asked = await self._client.profiles.fetch([self.pubkey])
             self._asked = in_words(asked.ends.values(), found=False)
             await self.refresh_target()
+            await self._client.statuses.fetch([self.pubkey])
+            await self._client.pins.fetch_of(self.pubkey)
+            await self.refresh_target()
             await self._client.profiles.check_nip05(self.pubkey)
             await self.refresh_target()
         except NostrError as error:
@@ -93,6 +103,8 @@ class ProfileScreen(TargetScreen):
     async def refresh_target(self) -> None:
         self._profile = await self._client.profiles.get(self.pubkey)
         self._followed = self.pubkey in await self._client.follows.pubkeys()
+        self._status = (await self._client.statuses.of([self.pubkey])).get(self.pubkey, "")
+        self._pinned = await self._client.pins.of(self.pubkey)
         set_text(self, "#about", self._about())
 
     def _about(self) -> Content:
@@ -106,6 +118,8 @@ class ProfileScreen(TargetScreen):
                 (profile.label, "bold $text-primary"), (other, dim), (f"  · {state}", dim)
             )
         ]
+        if self._status:
+            lines.append(Content.assemble(("now: ", dim), safe_line(self._status, STATUS_CELLS)))
         if profile.nip05:
             mark, colour, words = _NIP05.get(profile.nip05_state, _NIP05["unchecked"])
             shown = safe_line(profile.nip05.removeprefix("_@"), 60)
@@ -116,6 +130,10 @@ class ProfileScreen(TargetScreen):
         about = safe_text(profile.about[:ABOUT_CHARACTERS]).strip()
         if about:
             lines += [Content(""), Content(about)]
+        for event in self._pinned[:MOST_PINNED]:
+            lines.append(
+                Content.assemble(("pinned: ", dim), safe_line(event.content, PINNED_CELLS))
+            )
         return Content("\n").join(lines)
 
     def action_act(self, id: str) -> None:

@@ -60,3 +60,19 @@ async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothin
         await screen.query_one("#about").remove()  # its lines go first, while it is still there
         assert screen.is_mounted
         await screen.refresh_target()
+
+
+async def test_what_they_say_now_and_have_pinned(world: World) -> None:
+    kept = world.note("ben", "Read\x1b[2J this first", 50)
+    await world.account()
+    await world.put(
+        *(world.named("ben"), world.follows("ana", "ben"), kept),
+        world.event("ben", 30_315, "on a \x1b[31mladder", (("d", "general"),), 40),
+        world.event("ben", 10_001, "", (("e", kept.id), ("e", "x")), 40),
+    )
+    async with world.at_home() as (app, pilot):
+        await sees(app, "this first")
+        await pilot.press("p")
+        await sees(app, "now: on a")
+        await sees(app, "pinned: Read")
+        assert "\x1b" not in shown(app)
