@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.command_line.tree import Argument, Group, Option
@@ -66,6 +66,46 @@ def feed(
     wait_for(work())
 
 
+def notifications(
+    context: ClientContext,
+    tab: Annotated[
+        Literal["all", "mentions", "reactions", "follows", "zaps"],
+        Option("--tab", help="Only one sort."),
+    ] = "all",
+    limit: Annotated[int, Option("--limit", least=1, most=1000, help="How many rows.")] = 20,
+    offline: Annotated[bool, Option("--offline", help="Only what is here.")] = False,
+) -> None:
+    """What people said to you, and did with what you wrote, oldest first; strangers are marked.
+
+    Nothing is marked as seen by that. Amounts of zaps are claimed ones here: nobody was asked.
+    """
+    from nostr_client.cli.json_records import notification_record
+    from nostr_client.cli.plain_lines import notification_line
+    from nostr_client.social.notification_views import NotificationTab, unfolded
+
+    account = context.must_act()
+
+    async def work() -> None:
+        async with context.reading(account, offline=offline) as client:
+            if not offline:
+                await _catch_up(client, everything=True)
+            page = await client.notifications.page(NotificationTab(tab))
+            rows = list(unfolded(page.rows))
+            while len(rows) < limit and page.until is not None:
+                page = await client.notifications.page(NotificationTab(tab), until=page.until)
+                rows += unfolded(page.rows)
+            seen = client.notifications.seen_until
+            newest = sorted(rows, key=lambda one: one[0].at)[-limit:]
+            people = await client.profiles.get_many({row.people[0] for row, _ in newest})
+            for row, strange in newest:
+                record = notification_record(row, stranger=strange, new=row.at > seen)
+                context.out.emit(record, notification_line(row, people[row.people[0]], strange))
+            if not rows:
+                raise CommandError("nothing has come for you yet", Exit.NOT_FOUND)
+
+    wait_for(work())
+
+
 def thread(
     context: ClientContext,
     note: Annotated[str, Argument(metavar="ID", help="note1, nevent1, nostr: or hex.")],
@@ -102,8 +142,9 @@ def thread(
     wait_for(work())
 
 
-async def _catch_up(client: NostrClient) -> Mapping[str, End]:
-    """Wait until the timeline is complete (`SyncStatus.is_complete`); how each relay ended."""
+async def _catch_up(client: NostrClient, *, everything: bool = False) -> Mapping[str, End]:
+    """Wait until the timeline is complete (`SyncStatus.is_complete`), or `everything` that is read;
+    how each relay ended."""
     import asyncio
     import contextlib
 
@@ -111,7 +152,10 @@ async def _catch_up(client: NostrClient) -> Mapping[str, End]:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP):
             patience = PASSING
-            while not (status := client.feed_sync.status).is_complete and patience > 0:
+            while patience > 0:
+                status = client.feed_sync.status
+                if status.is_caught_up or (status.is_complete and not everything):
+                    break
                 patience = patience - PAUSE if status.is_settled else PASSING
                 await asyncio.sleep(PAUSE)
     return client.feed_sync.status.ends
@@ -153,4 +197,5 @@ def _show(context: ClientContext, note: NoteView, depth: int = 0, most: int = 0)
 def add_to(root: Group) -> None:
     """The commands of this file stand at the top level."""
     add_command(root, "feed", feed, CLIENT)
+    add_command(root, "notifications", notifications, CLIENT)
     add_command(root, "thread", thread, CLIENT)

@@ -14,6 +14,7 @@ from nostr_client.social.profiles import raw_fields
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.net.relay_check import CheckStep
+    from nostr_client.social.notification_views import Notification
     from nostr_client.social.relay_portraits import RelayPortrait
     from nostr_client.social.views import NoteView, Posted, Profile, RelayRow
     from nostr_client.store.contract import Copy
@@ -25,6 +26,23 @@ def note_record(note: NoteView) -> dict[str, Any]:
 
     record: dict[str, Any] = msgspec.json.decode(note.entry.json)
     return record
+
+
+def notification_record(row: Notification, *, stranger: bool, new: bool) -> dict[str, Any]:
+    """A row of the notifications; `people` are pubkeys, amounts in millisatoshi."""
+    return {
+        "sort": row.sort.value,
+        "at": row.at,
+        "people": list(row.people),
+        "count": row.count,
+        "target": row.target_id,
+        "event": row.event.id if row.event else "",
+        "content": row.event.content if row.event and row.sort.is_said else "",
+        "reactions": list(row.marks),
+        "zapped": row.zapped._asdict(),
+        "stranger": stranger,
+        "new": new,
+    }
 
 
 def account_record(account: Account) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.net.relay_check import CheckStep
     from nostr_client.protocol.event import Event
+    from nostr_client.social.notification_views import Notification
     from nostr_client.social.relay_portraits import RelayPortrait
     from nostr_client.social.views import NoteView, Posted, Profile, Quote, RelayRow, ThreadView
     from nostr_client.store.contract import Copy
@@ -54,6 +55,18 @@ def account_line(account: Account) -> str:
     mark = "*" if account.current else " "
     name = safe_line(account.name) or "-"
     return f"{mark} {name}  {account.npub}  {account.protection}"
+
+
+def notification_line(row: Notification, person: Profile, strange: bool) -> str:
+    """When, what, who, and what it is about; safe, one line."""
+    others = f" and {row.count - 1} more" if row.count > 1 else ""
+    event = row.event if row.sort.is_said else row.target
+    words = [f"{safe_line(person.label, WORDS).translate(_OURS)}{others}"]
+    words += ["(nobody you know follows them)"] if strange else []
+    if row.zapped.claims:
+        words.append(f"· {row.zapped.claimed // 1000:,} sats claimed")
+    words += [f"· {safe_line(event.content, WORDS)}"] if event else []
+    return f"{when(row.at)}  {row.sort.value:<8}  {' '.join(words)}"
 
 
 def when(seconds: int) -> str:

@@ -161,7 +161,10 @@ class ClientRooms(ClientNetwork):
         self.portraits = RelayPortraits(self.courier, self.relay_facts, self.reserves.urls, me)
         self.lists = ListHistory(self.courier, self.guard, me)
         self.zaps = Zaps(self.profiles, files, clock)
-        views = NoteViews(self.store, self.profiles, me, self.survivals, lambda: self.mutes.matcher)
+        views = NoteViews(
+            *(self.store, self.profiles, me, self.survivals, lambda: self.mutes.matcher),
+            zaps=self.zaps,
+        )
         self.key_leaks = await enter(
             KeyLeaks(
                 self.store,

@@ -19,11 +19,14 @@ from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 from nostr_client.social.openers import openers_of
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, decoded, held_of, quoted_by
-from nostr_client.social.views import NoteView, Profile, Quote, ReactionCounts
+from nostr_client.social.views import NO_ZAPS, NoteView, Profile, Quote, ReactionCounts
+from nostr_client.social.zaps import Zaps
 from nostr_client.store.contract import GONE, INSIDE, Copy, CopyState, EventStore
 from nostr_client.tasks import Turns
 
-ANSWERS: Final = frozenset({kinds.NOTE, *kinds.COMMENTS, kinds.REACTION, *REPOSTS})
+ANSWERS: Final = frozenset(
+    {kinds.NOTE, *kinds.COMMENTS, kinds.REACTION, kinds.ZAP_RECEIPT, *REPOSTS}
+)
 MOST_COUNTED: Final = 5_000
 """Answers that are counted for one page, the newest; beyond that counts stay behind."""
 MOST_SHOWN: Final = 20_000
@@ -42,8 +45,11 @@ class NoteViews:
         owner: str = "",
         survivals: Survivals | None = None,
         mutes: Callable[[], MuteMatcher] = lambda: NOTHING_MUTED,
+        *,
+        zaps: Zaps | None = None,
     ) -> None:
         self._store = store
+        self._zaps = zaps
         self._survivals = survivals
         self.mutes = mutes
         """What the account does not want to see at present."""
@@ -120,7 +126,7 @@ class NoteViews:
                     found = counts.get(places.get(at, ""))
                 if found is not None:
                     found.add(event, self._owner)
-        return {id: found.counts() for id, found in counts.items()}
+        return {id: found.counts(self._zaps) for id, found in counts.items()}
 
     async def _shown(self, entries: Sequence[Event]) -> dict[str, Event | None]:
         """For each entry the event to show: itself, or what it reposts, if that is here."""
@@ -211,9 +217,12 @@ class _NoteCounts:
     reposts: set[str] = field(default_factory=set)
     mine: list[str] = field(default_factory=list)
     reposted: bool = False
+    receipts: list[Event] = field(default_factory=list)
 
     def add(self, event: Event, owner: str) -> None:
-        if event.kind == kinds.NOTE or event.kind in kinds.COMMENTS:
+        if event.kind == kinds.ZAP_RECEIPT:
+            self.receipts.append(event)
+        elif event.kind == kinds.NOTE or event.kind in kinds.COMMENTS:
             self.replies += 1
         elif event.kind in REPOSTS:
             self.reposts.add(event.pubkey)
@@ -224,9 +233,14 @@ class _NoteCounts:
             if event.content != "-":
                 self.reactions.add(event.pubkey)
 
-    def counts(self) -> ReactionCounts:
+    def counts(self, zaps: Zaps | None) -> ReactionCounts:
         return ReactionCounts(
-            self.replies, len(self.reactions), len(self.reposts), tuple(self.mine), self.reposted
+            self.replies,
+            len(self.reactions),
+            len(self.reposts),
+            tuple(self.mine),
+            self.reposted,
+            zaps.sum_of(self.receipts) if zaps and self.receipts else NO_ZAPS,
         )
 
 

@@ -9,7 +9,7 @@ about. What comes from strangers is folded, one row a day.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -19,8 +19,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.social.note_views import target_of
-from nostr_client.social.views import Cursor
-from nostr_client.social.zaps import NO_ZAPS, ZapSum
+from nostr_client.social.views import NO_ZAPS, Cursor, ZapSum
 
 MOST_PEOPLE: Final = 100
 """People of one row that are named by their keys; beyond that they are counted."""
@@ -135,6 +134,15 @@ class StrangersFold:
 
 
 NotificationRow = Notification | StrangersFold
+
+
+def unfolded(rows: Iterable[NotificationRow]) -> Iterator[tuple[Notification, bool]]:
+    """Every row, strangers' too, and whether it is one of theirs."""
+    for row in rows:
+        if isinstance(row, StrangersFold):
+            yield from ((one, True) for one in row.rows)
+        else:
+            yield row, False
 
 
 @dataclass(frozen=True, slots=True)

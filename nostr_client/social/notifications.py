@@ -45,6 +45,8 @@ MOST_READ: Final = 1_500
 MOST_OF_ONE_SECOND: Final = 20_000
 MOST_UNSEEN: Final = 200
 """Unseen events that are looked at, the newest."""
+LATE: Final = 3600
+"""Seconds by which what comes may be older than what was seen and still be noticed."""
 MOST_ADDRESSES: Final = 50
 """Own addressable events that are looked up for one page."""
 
@@ -129,18 +131,18 @@ class Notifications:
         if not self._owner:
             return 0
         await self._seen.begin()
-        since = self._seen.until + 1
+        seen = self._seen.until
         place = (int(self._clock()) + MAX_AHEAD, "")
-        found, _ = await self._read(NotificationTab.ALL, place, MOST_UNSEEN, since)
-        state = since, tuple(one.id for one in found), self._mutes.matcher
+        found, _ = await self._read(NotificationTab.ALL, place, MOST_UNSEEN, seen - LATE)
+        state = seen, tuple(one.id for one in found), self._mutes.matcher
         if self._counted is None or self._counted[0] != state:
-            rows = await self._rows(found)
+            rows = await self._rows([one for one in found if one.at > seen])
             self._counted = state, sum(isinstance(row, Notification) for row in rows)
         return self._counted[1]
 
     @property
     def news(self) -> object:
-        """Another value whenever `unseen` found something else, strangers' included."""
+        """Another value whenever `unseen` found anything else, also what does not count."""
         return self._counted[0] if self._counted else None
 
     async def mark_seen(self, at: int) -> None:

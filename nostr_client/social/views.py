@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.outcome import End, How
@@ -83,6 +83,18 @@ class Profile:
         return self.short_npub
 
 
+class ZapSum(NamedTuple):
+    """Zaps together: millisatoshi of those that are `checked`, and of those that are `claimed` and
+    nobody has vouched for; `claims` counts the latter."""
+
+    checked: int = 0
+    claimed: int = 0
+    claims: int = 0
+
+
+NO_ZAPS: Final = ZapSum()
+
+
 @dataclass(frozen=True, slots=True)
 class ReactionCounts:
     """How a note was answered, as far as the store knows.
@@ -96,6 +108,7 @@ class ReactionCounts:
     reposts: int = 0
     mine: tuple[str, ...] = ()
     reposted: bool = False
+    zapped: ZapSum = NO_ZAPS
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from nostr_client.nips.nip57 import (
 )
 from nostr_client.protocol.event import Event
 from nostr_client.social.profiles import Profiles
+from nostr_client.social.views import ZapSum
 
 PROVIDER_LIMIT: Final = 8.0
 """Seconds for a provider to answer."""
@@ -36,18 +37,6 @@ MOST_LOOKED_UP: Final = 8
 """People whose providers are asked at once."""
 MOST_READ: Final = 5_000
 """Receipts that are remembered as they were read."""
-
-
-class ZapSum(NamedTuple):
-    """Zaps together: millisatoshi of those that are `checked`, and of those that are `claimed` and
-    nobody has vouched for; `claims` counts the latter."""
-
-    checked: int = 0
-    claimed: int = 0
-    claims: int = 0
-
-
-NO_ZAPS: Final = ZapSum()
 
 
 class _Asked(NamedTuple):

@@ -66,6 +66,8 @@ _NAMES: Final = {
     "exclamation_mark": "!",
     "full_stop": ".",
     "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "alt+left": "alt+←",

@@ -17,7 +17,7 @@ from textual.style import Style
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.safe_text import first_lines, safe_line
-from nostr_client.social.views import NoteView, Quote
+from nostr_client.social.views import NoteView, Quote, ZapSum
 from nostr_client.tui.faces.registry import called, face_of
 from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
 from nostr_client.tui.targets import ARTICLES
@@ -32,6 +32,7 @@ THREAD_CHARACTERS: Final = 20_000
 MOST_REASON: Final = 60
 """Cells of the reason why something is not shown."""
 LIKE: Final = "♥"
+ZAP: Final = "↯"
 NO_WORDS: Final = "It says nothing of itself."
 NOT_HERE: Final = "a note that is not here"
 STYLES: Final = frozenset(
@@ -178,7 +179,21 @@ def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:
         shown.append((f"{LIKE}{item.reactions} ", mine if item.tally.mine else dim))
     if item.reposts:
         shown.append((f"⟳{item.reposts} ", mine if item.tally.reposted else dim))
+    if zapped := zap_count(item.tally.zapped):
+        shown.append((f"{ZAP}{zapped} ", dim))
     return shown
+
+
+def zap_count(zapped: ZapSum) -> str:
+    """`21`, in sats, of zaps that were checked; of those that nobody vouches for only that they
+    are claimed."""
+    claimed = f"{zapped.claims} claimed" if zapped.claims else ""
+    return ", ".join(filter(None, (sats(zapped.checked) if zapped.checked else "", claimed)))
+
+
+def sats(msat: int) -> str:
+    """Whole satoshi of millisatoshi."""
+    return f"{msat // 1000:,}" if msat >= 1000 else "<1"
 
 
 def copies_line(item: NoteView) -> str:

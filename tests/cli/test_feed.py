@@ -54,6 +54,21 @@ async def test_the_feed_shows_whom_i_follow(
     assert nip19.encode_note(second) in plain.out
     assert plain.out.index("first") < plain.out.index("red")
 
+    me = (("p", key.public_key.hex),)
+    said = await put(relay.url, Draft(24, HOSTILE, me, created_at=1_700_000_003), author)
+    await put(relay.url, Draft(1, HOSTILE, me, created_at=1_700_000_004), SecretKey.generate())
+    heard = await home.run("notifications", "--json")
+    assert [(each["sort"], each["stranger"]) for each in heard.records] == [
+        ("message", False),
+        ("mention", True),
+    ]
+    assert heard.records[0]["event"] == said
+    assert heard.records[0]["people"] == [author.public_key.hex]
+    plain = await home.run("notifications", "--offline", "--tab", "mentions", "--limit", "1")
+    assert _harmful.sub("", plain.out) == plain.out
+    assert "nobody you know follows them" in plain.out
+    assert (await home.run("notifications", "--offline", "--tab", "zaps")).code == Exit.NOT_FOUND
+
     exact = await home.run("feed", "--json", "--limit", "2", "--offline")
     assert _harmful.sub("", exact.out) == exact.out
     assert [event["id"] for event in exact.records] == [first, second]

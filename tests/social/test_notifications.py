@@ -23,7 +23,8 @@ from nostr_client.social.notification_views import (
     StrangersFold,
 )
 from nostr_client.social.seen_mark import SeenMark
-from nostr_client.social.zaps import Zaps, ZapSum
+from nostr_client.social.views import ZapSum
+from nostr_client.social.zaps import Zaps
 from tests.nips.zaps import PROVIDER, receipt, request
 from tests.social.house import ANA, BEN, BEN_KEY, CY, CY_KEY, ME, START, House, house
 
@@ -374,6 +375,7 @@ async def test_a_zap_is_claimed_until_the_provider_vouches_for_it(
         row, _ = await read(h, NotificationTab.ZAPS)
         assert isinstance(row, Notification)
         assert row.zapped == ZapSum(21_000, 10**9, 1)  # what the liar claims stays claimed
+        assert (await h.timeline.tallies([NOTE.id]))[NOTE.id].zapped == row.zapped
         await zaps.look_up(row.receipts)
         assert len(provider.asked) == 1  # kept
         h.clock.now += 2 * DAY

@@ -53,6 +53,10 @@ class ItemRenderer(ABC, Generic[T]):
     def lines(self, item: T, width: int, style: Styles) -> list[Content]:
         """Its lines, at least one, each at most `width` cells wide."""
 
+    def lead(self, item: T) -> int:
+        """How many of the first lines head the items from this one on: never marked."""
+        return 0
+
     def order(self, item: T) -> Any:
         """Its place among the others, top first. Only lists that take arrivals ask for it."""
         raise NotImplementedError

@@ -55,9 +55,9 @@ class RenderCache(Generic[T]):
             if len(self._strips) > MOST_PAINTED:
                 self._strips.clear()
             lines = self._contents.get(key) or self._lay_out(item, style)
-            last = len(lines) - self._renderer.tail
+            first, last = self._renderer.lead(item), len(lines) - self._renderer.tail
             painted = [
-                self._paint(line, base, style, mark if number < last else "")
+                self._paint(line, base, style, mark if first <= number < last else "")
                 for number, line in enumerate(lines)
             ]
             self._strips[key, mark] = painted
