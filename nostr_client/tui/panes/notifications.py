@@ -43,8 +43,10 @@ NEAR_END: Final = 30
 """Rows before the last one at which more are read."""
 MOST_ROWS: Final = 5_000
 """Rows that are held at most; nobody reads on from there by eye."""
+MOST_MARKED: Final = 99
 NOTHING: Final = {
-    NotificationTab.ALL: "Nothing yet: what people say to you, or of you, will stand here.",
+    NotificationTab.ALL: "Nothing yet: what people say to you, or of you, will stand here. "
+    "c writes something that they may answer.",
     NotificationTab.MENTIONS: "Nobody has spoken to you, or of you, yet.",
     NotificationTab.REACTIONS: "Nobody has reacted to what you wrote yet.",
     NotificationTab.FOLLOWS: "Nobody began to follow you since this machine looks.",
@@ -182,7 +184,7 @@ class NotificationsPane(PaneView):
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         notifications = self._client.notifications
         unseen = await notifications.unseen()
-        self.mark = str(unseen or "")
+        self.mark = "99+" if unseen > MOST_MARKED else str(unseen or "")
         if not shown or notifications.news == self._news:
             return
         self._news = notifications.news
@@ -246,8 +248,11 @@ class NotificationsPane(PaneView):
 
     async def _check(self, row: Notification) -> None:
         """The person opened a zap: now its provider is asked whether it is true."""
-        if problem := await self._client.zaps.look_up(row.receipts):
-            self.post_message(Say(f"This zap stays claimed: {problem}"))
+        zaps = self._client.zaps
+        problem = await zaps.look_up(row.receipts)
+        if zaps.sum_of(row.receipts).claims:
+            why = problem or "the provider of whoever was paid does not vouch for it"
+            self.post_message(Say(f"What is claimed stays so: {why}."))
         await self._read_newest()
 
 
