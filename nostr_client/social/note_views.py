@@ -125,7 +125,7 @@ class NoteViews:
                     at = next((a for a in event.values("a") if a in places), "")
                     found = counts.get(places.get(at, ""))
                 if found is not None:
-                    found.add(event, self._owner)
+                    found.add(event, self._owner, self._zaps)
         return {id: found.counts(self._zaps) for id, found in counts.items()}
 
     async def _shown(self, entries: Sequence[Event]) -> dict[str, Event | None]:
@@ -219,9 +219,10 @@ class _NoteCounts:
     reposted: bool = False
     receipts: list[Event] = field(default_factory=list)
 
-    def add(self, event: Event, owner: str) -> None:
+    def add(self, event: Event, owner: str, zaps: Zaps | None) -> None:
         if event.kind == kinds.ZAP_RECEIPT:
-            self.receipts.append(event)
+            if zaps is not None and zaps.read(event) is not None:
+                self.receipts.append(event)
         elif event.kind == kinds.NOTE or event.kind in kinds.COMMENTS:
             self.replies += 1
         elif event.kind in REPOSTS:
