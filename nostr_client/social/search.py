@@ -71,6 +71,8 @@ MOST_ASKED_FOR: Final = 40
 RESOLVE_LIMIT: Final = 4.0
 FINISHED_AT_ONCE: Final = 2_000
 """Commits by which the index may lag for a search that waits for it."""
+CAUGHT_UP_AT_ONCE: Final = 200
+"""The same while somebody types: some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ class Search:
         if not isinstance(self._store, FindsAsTyped):
             return LocalFindings(typed, problem="this store does not search")
         try:
+            await self._catch_up(CAUGHT_UP_AT_ONCE)
             people = await self.people.named(typed) if only in ("", "people") else ()
             tags = await self._tags(typed) if only in ("", "tags") else ()
             found = await self.notes(typed, limit=notes) if only in ("", "notes") else ()
@@ -227,6 +230,11 @@ class Search:
         if not also:
             return []
         return await self._store.query([wanted.changed(ids=frozenset(also))])
+
+    async def _catch_up(self, most: int) -> None:
+        """Have the last commits indexed, if there are so many at most."""
+        if 0 < await self._store.index_lag() <= most:
+            await self._store.finish_index()
 
     async def _tags(self, typed: str) -> list[FoundTag]:
         if not isinstance(self._store, FindsAsTyped):
@@ -324,8 +332,7 @@ class Search:
 
         Waits for an index that is only a little behind. Raises SecretFound, StoreError.
         """
-        if 0 < await self._store.index_lag() <= FINISHED_AT_ONCE:
-            await self._store.finish_index()
+        await self._catch_up(FINISHED_AT_ONCE)
         local = await self.local(words, notes=limit)
         relays = await self.ask(words, limit=seconds) if ask else RelayFindings(words)
         notes = local.notes

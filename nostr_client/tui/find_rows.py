@@ -10,7 +10,6 @@ from typing import Final
 
 from textual.content import Content
 
-from nostr_client.net.outcome import End
 from nostr_client.nips import nip19
 from nostr_client.safe_text import safe_line
 from nostr_client.social.people_search import FoundPerson
@@ -115,7 +114,13 @@ def relay_words(found: RelayFindings) -> str:
     if found.nobody:
         return "No relay is known that searches."
     parts = [f"asking {_several(len(found.asking))} …"] if found.asking else []
-    parts += [f"{_host(url)}: {_end(end, found.found[url])}" for url, end in found.ends.items()]
+    ended: dict[str, list[str]] = {}
+    for url, end in found.ends.items():
+        if found.found[url]:
+            parts.append(f"{found.found[url]} from {_host(url)}")
+        else:
+            ended.setdefault("nothing" if end.answered else end.how.value, []).append(_host(url))
+    parts += [f"{how}: {', '.join(hosts)}" for how, hosts in ended.items()]
     return " · ".join(parts)
 
 
@@ -241,14 +246,6 @@ def _headed(rows: Iterable[FindRow]) -> Iterator[FindRow]:
     for row in rows:
         yield replace(row, first=row.sort is not above)
         above = row.sort
-
-
-def _end(end: End, found: int) -> str:
-    if found:
-        return f"{found} found"
-    if end.answered:
-        return "nothing"
-    return end.how.value
 
 
 def _host(url: str) -> str:
