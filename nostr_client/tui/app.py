@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from rich.text import Text
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.driver import Driver
@@ -78,6 +78,7 @@ from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
 from nostr_client.tui.targets import SectionTarget, Target
+from nostr_client.tui.thrifty_app import ThriftyApp
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work, start_worker
 
@@ -93,7 +94,7 @@ ASKING = ("enter", "action", "auth", "quit", "backup", "find")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
 
 
-class NostrApp(App[int]):
+class NostrApp(ThriftyApp[int]):
     """The terminal client. `demo`: begin as a guest of the demo's community."""
 
     TITLE = "nostr-client"

@@ -7,6 +7,8 @@ be cut by the binding that follows it, or land in another field. The rules here:
 - A key that may be a binding is looked at only after all that came before it has had its effect:
   text stands in its field, screens that were opened are there and take keys.
 - Text that follows text waits for nothing, so that typing costs nothing more.
+- A key that only moves within the list that has the focus moves at once, so that a held key is
+  kept up with: `move_by_key` of that widget. It waits for the page that the list is reading.
 - Nothing waits longer than `SETTLE_LIMIT`: whatever hangs, keys go on.
 """
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from textual import events
@@ -35,8 +37,8 @@ HOPS: Final = 3
 class InputQueue:
     """Holds an app's keys and pastes back until their turn comes.
 
-    `run` is its one task. A screen may have `takes_keys`, an asyncio.Event: until it is set, keys
-    wait for that screen.
+    `run` is its one task. A screen, or what has the focus, may have `takes_keys`, an asyncio.Event:
+    until it is set, keys wait for it.
     """
 
     def __init__(self, app: App[Any]) -> None:
@@ -60,12 +62,14 @@ class InputQueue:
         if event is self._let_go:
             self._let_go = None
             return False
-        if self._settling or (self._typed and not self._is_text(event)):
+        if self._settling or self._is_blocked or (self._typed and not self._is_text(event)):
             if len(self._waiting) < MOST_WAITING:
                 self._waiting.append(event)
             else:
                 self._app.bell()
             self._settle()
+            return True
+        if self._moves(event):
             return True
         self._goes(event)
         return False
@@ -76,15 +80,20 @@ class InputQueue:
             await self._wake.wait()
             self._wake.clear()
             while self._settling:
+                patient = False
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(SETTLE_LIMIT):
                         await self._settled()
+                        patient = True
                 self._settling = self._typed = False
                 while self._waiting and not self._settling:
-                    if self._typed and not self._is_text(self._waiting[0]):
+                    must_settle = self._typed and not self._is_text(self._waiting[0])
+                    if must_settle or (patient and self._is_blocked):
                         self._settling = True
                         break
                     event = self._waiting.popleft()
+                    if self._moves(event):
+                        continue
                     self._goes(event)
                     self._let_go = event
                     self._app.post_message(event)
@@ -107,6 +116,18 @@ class InputQueue:
         focused = self._app.focused
         return focused is not None and focused.check_consume_key(event.key, event.character)
 
+    def _moves(self, event: events.Key | events.Paste) -> bool:
+        """Was it a key that only moves within what has the focus? Then it has had its effect."""
+        if self._typed or isinstance(event, events.Paste):
+            return False
+        move: Callable[[str], bool] | None = getattr(self._app.focused, "move_by_key", None)
+        return move is not None and move(event.key)
+
+    @property
+    def _is_blocked(self) -> bool:
+        takes_keys: asyncio.Event | None = getattr(self._app.focused, "takes_keys", None)
+        return takes_keys is not None and not takes_keys.is_set()
+
     @property
     def _front(self) -> DOMNode:
         """What has the keys."""
@@ -117,9 +138,10 @@ class InputQueue:
         target = self._target.ancestors_with_self
         for _ in range(HOPS):
             await _flush(dict.fromkeys([*target, *self._front.ancestors_with_self]))
-        takes_keys: asyncio.Event | None = getattr(self._app.screen, "takes_keys", None)
-        if takes_keys is not None:
-            await takes_keys.wait()
+        for node in (self._app.screen, self._app.focused):
+            takes_keys: asyncio.Event | None = getattr(node, "takes_keys", None)
+            if takes_keys is not None:
+                await takes_keys.wait()
         # A screen that has mounted asks the app for the focus.
         await _flush([*self._front.ancestors_with_self, self._app])
 

@@ -99,6 +99,7 @@ APP_KEYS: Final = (
     Key("question_mark,f1", "help", "This help", "help"),
     Key("ctrl+q", "quit", "Leave; drafts are kept", priority=True),
     Key("ctrl+c", "ask_quit", "Leave (asks first)"),
+    Key("ctrl+l", "paint_anew", "Draw the screen again"),
     Key("ctrl+z", "suspend_process", "To the shell; fg comes back"),
 )
 """Keys that work everywhere, beside those that go to the sections."""

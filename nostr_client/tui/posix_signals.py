@@ -51,9 +51,16 @@ def exit_signals(leave: Callable[[int], None]) -> Iterator[None]:
 
 
 def tolerant_driver(driver: type[Driver]) -> type[Driver]:
-    """A driver that drops what it would write to a terminal that is gone."""
+    """A driver that drops what it would write to a terminal that is gone, and says how far one
+    that is slow is `behind`."""
 
     class TolerantDriver(driver):  # type: ignore[misc,valid-type]
+        @property
+        def behind(self) -> int:
+            """How many writes wait for the terminal to take those before them."""
+            queue = getattr(getattr(self, "_writer_thread", None), "_queue", None)
+            return 0 if queue is None else queue.qsize()
+
         def write(self, data: str) -> None:
             writer = getattr(self, "_writer_thread", None)
             if writer is None or writer.is_alive():

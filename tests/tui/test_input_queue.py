@@ -16,11 +16,15 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.tui import drafts, input_queue
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.drafts import DraftFile, DraftSaver
+from nostr_client.tui.input_queue import InputQueue
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
 from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen, KeyCreatedScreen
 from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.widgets.items import ItemPage
+from nostr_client.tui.widgets.pager import PAGE
 from tests.conftest import StartRelay
+from tests.tui.widgets.lists import ListApp, Row, Rows
 from tests.tui.world import NARROW, PASSWORD, World, burst, paste, sees, told, until
 
 FOX = "The quick brown fox jumps over the lazy dog, and it was fine."
@@ -36,6 +40,75 @@ async def published(app: NostrApp, texts: list[str]) -> None:
         return sorted(contents) if len(contents) >= len(texts) else []
 
     assert await until(found) == texts
+
+
+# A held key
+
+
+class GatedRows(Rows):
+    """Rows whose further pages come only when the gate is open."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.gate = asyncio.Event()
+
+    async def after(self, item: Row, limit: int) -> ItemPage[Row]:
+        await self.gate.wait()
+        return await super().after(item, limit)
+
+
+class QueuedListApp(ListApp):
+    """A list, and the queue before it."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows)
+        self.input_queue = InputQueue(self)
+        self.keys_seen = 0
+
+    @property
+    def moved(self) -> int:
+        """How far down the selected row is."""
+        item = self.list.selected
+        return 0 if item is None else self.rows.top - item.number
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.run_worker(self.input_queue.run)
+
+    async def on_event(self, event: events.Event) -> None:
+        if not self.input_queue.holds(event):
+            self.keys_seen += isinstance(event, events.Key)
+            await super().on_event(event)
+
+
+async def test_a_held_key_loses_nothing_where_the_next_page_is_awaited() -> None:
+    rows = GatedRows(1_000)
+    app = QueuedListApp(rows)
+    async with app.run_test(size=NARROW) as pilot:
+        await pilot.pause()
+        assert app._driver is not None
+        for _ in range(150):
+            app._driver.send_message(events.Key("j", "j"))
+        await until(lambda: app.moved == PAGE - 1)
+        assert not app.input_queue.idle
+        rows.gate.set()
+        await until(lambda: app.input_queue.idle)
+        assert app.moved == 150
+        assert app.keys_seen == 0, "each moved at once, and none made the next one wait"
+
+
+async def test_a_page_that_never_comes_holds_no_key_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(input_queue, "SETTLE_LIMIT", 0.05)
+    app = QueuedListApp(GatedRows(1_000))
+    async with app.run_test(size=NARROW) as pilot:
+        await pilot.pause()
+        assert app._driver is not None
+        for key in ["j"] * PAGE + ["k"]:
+            app._driver.send_message(events.Key(key, key))
+        await until(lambda: app.moved == PAGE - 1)
+        await until(lambda: app.moved == PAGE - 2)
 
 
 # Typing

@@ -113,6 +113,13 @@ class Pager(Generic[T]):
             return PagePosition.BEFORE
         return None
 
+    def is_awaited(self, index: int | None) -> bool:
+        """Is a page under way without which nobody gets on from this item?"""
+        if any(position.restarts for position in self._reading):
+            return True
+        below = PagePosition.AFTER in self._reading and index == len(self._window) - 1
+        return below or (PagePosition.BEFORE in self._reading and index == 0)
+
     def trim(self, visible: range) -> int:
         """Drop what is far from the view; returns the lines dropped above it."""
         extra = len(self._window) - MOST_HELD

@@ -11,9 +11,10 @@ It reads its items from a `Source` by pages, in both directions, and holds an `I
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual import events
 from textual.geometry import Size
@@ -33,6 +34,8 @@ from nostr_client.tui.widgets.render_cache import SELECTED, RenderCache
 from nostr_client.tui.workers import start_worker
 
 T = TypeVar("T")
+MOVES: Final = frozenset({"next", "previous", "page_down", "page_up", "newest", "oldest"})
+"""Actions that only move within the list, at once: nothing of them is waited for."""
 
 
 class WindowedList(ScrollView, Generic[T], can_focus=True):
@@ -64,6 +67,9 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._styles: dict[str, Style] = {}
         self._selected = ""
         self._touched = False
+        self.takes_keys = asyncio.Event()
+        """Not set while a page is on its way without which the next key cannot move."""
+        self.takes_keys.set()
 
     # What others ask
 
@@ -182,6 +188,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._pager.give_up()
             self.post_message(Failed(self, error))
             return
+        finally:
+            self.takes_keys.set()
         if page is not None and self.is_mounted:
             self._take(position, page)
 
@@ -317,9 +325,25 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self.post_message(Highlighted(self, None))
             return
         item = self._window.items[max(0, min(index, len(self._window) - 1))]
+        self._refresh_selected()
         self._selected = self.renderer.key(item)
-        self.refresh()
+        self._refresh_selected()
         self.post_message(Highlighted(self, item))
+
+    def _refresh_selected(self) -> None:
+        index = self._window.index_of(self._selected)
+        if index is not None:
+            self.refresh_lines(self._window.top(index), self._window.height(index))
+
+    def move_by_key(self, key: str) -> bool:
+        """Does this key move within the list? Then it has, when this returns."""
+        active = self.screen.active_bindings.get(key)
+        if active is None or active.node is not self or active.binding.action not in MOVES:
+            return False
+        getattr(self, f"action_{active.binding.action}")()
+        if self._pager.is_awaited(self._window.index_of(self._selected)):
+            self.takes_keys.clear()
+        return True
 
     def _move(self, move: Move) -> None:
         self._touched = True
