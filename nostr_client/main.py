@@ -57,6 +57,9 @@ def _main(given: list[str]) -> int:
         print(WITHOUT_TERMINAL, file=sys.stderr)  # noqa: T201
         return Exit.USAGE
     if not given or (given == ["demo"] and on_terminal):
+        import gc
+
+        gc.disable()  # while everything is imported, which is all kept; `warm_up` has it again
         from nostr_client.cli.secret_input import take_from_environment
         from nostr_client.command_line.error_log import keep_log
         from nostr_client.paths import paths

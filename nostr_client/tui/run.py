@@ -29,6 +29,8 @@ PROBE_LIMIT = 12.0
 """Seconds for a newcomer's first relay to answer."""
 COLLECT_AFTER = (5_000, 10, 50)
 """The garbage collector's thresholds: its full rounds, some 50 ms each, become rare."""
+WARM_UP_AFTER = 2.0
+"""Seconds from the start to `warm_up`: the timeline is painted by then."""
 PROBED_STEP = "read"
 """The step of a check after which a relay counts as there."""
 
@@ -48,16 +50,18 @@ def run(*, demo: bool = False) -> int:
 
 async def serve(environment: Environment, *, demo: bool = False) -> int:
     """Run the app, and after it close what it opened."""
-    warm_up()
+    warming = asyncio.get_running_loop().call_later(WARM_UP_AFTER, warm_up)
     async with ClientHolder(client_opener(environment.paths, environment.config)) as holder:
         app = NostrApp(environment, holder, demo=demo)
         with exit_signals(app.exit_on_signal):
             code = await app.run_async()
+    warming.cancel()
     return app.return_code or code or 0
 
 
 def warm_up() -> None:
-    """Do once, at the start, what would otherwise stop the loop for 50 to 100 ms later on.
+    """Do once, when the first screen is there, what would otherwise stop the loop for 50 to 100 ms
+    again and again.
 
     The garbage collector's full rounds go through everything that was imported, unless that is set
     aside; and the first emoji has patterns compiled.
@@ -66,6 +70,7 @@ def warm_up() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
 
 
 def environment_in(where: Paths, config: ClientConfig) -> Environment:

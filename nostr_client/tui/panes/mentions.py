@@ -17,6 +17,8 @@ MOST_FRESH: Final = 20
 class MentionsPane(FeedPane):
     """The mentions; the mark counts those written since it was made and not looked at yet."""
 
+    has_mark = True
+
     def __init__(self, context: PaneContext) -> None:
         async def mentions(until: Cursor | None, limit: int) -> list[NoteView]:
             return await context.client.timeline.mentions(until=until, limit=limit)

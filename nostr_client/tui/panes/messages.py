@@ -208,6 +208,8 @@ async def _unlocked(actions: Actions) -> None:
 class MessagesPane(PaneView):
     """All rooms; the mark counts what is unread and no request."""
 
+    has_mark = True
+
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
         self._client = context.client
@@ -228,7 +230,8 @@ class MessagesPane(PaneView):
         return self.rooms
 
     def redraw(self, *, shown: bool) -> None:
-        self.rooms.redraw()
+        if shown:  # else they are made anew when it is opened
+            self.rooms.redraw()
 
     def open(self) -> None:
         start_worker(self, self._show, "rooms", exclusive=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from textual.containers import Vertical
 
@@ -39,6 +39,8 @@ class PaneContext:
 class PaneView(Vertical):
     """A section on the screen."""
 
+    has_mark: ClassVar[bool] = False
+    """Does `poll` set a mark also while the section is not in front? Others cost nothing then."""
     mark = ""
     """A few cells beside the section's name, after each `poll`."""
 
@@ -62,7 +64,8 @@ class PaneView(Vertical):
         """Names or folds have changed; `shown`: the section is in front."""
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
-        """Now and then: look at what changes by itself. Raises NostrError."""
+        """Now and then while it is `shown`: look at what changes by itself. Where it is not, a
+        section that `has_mark` sets that, and no other is asked. Raises NostrError."""
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,8 @@ class RelayList(WindowedList[RelayRow]):
 class RelaysPane(PaneView):
     """All relays of the account, in their present state."""
 
+    has_mark = True
+
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
         self._client = context.client
@@ -206,10 +208,19 @@ class RelaysPane(PaneView):
     def front(self) -> RelayList:
         return self.relays
 
+    def open(self) -> None:
+        start_worker(self, self._show, "rows", exclusive=True)
+
+    async def _show(self) -> None:
+        try:
+            await self.poll(await self._client.relays.rows(), shown=True)
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         self.mark = "!" if any(row.is_failing for row in relays if not row.own) else ""
-        self._draw(_with_blocked(relays, self._client.book.policy.blocked))
         if shown:
+            self._draw(_with_blocked(relays, self._client.book.policy.blocked))
             await self._draw_portrait()
 
     def on_windowed_list_highlighted(self) -> None:

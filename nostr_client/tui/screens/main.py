@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from textual.widgets import ContentSwitcher
 from nostr_client.accounts.account import Account
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.protocol.filters import Filter
 from nostr_client.routing.auth_policy import disclosure
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.social.key_leaks import KeyLeak, leak_words
@@ -42,6 +44,12 @@ from nostr_client.tui.workers import start_worker
 
 WIDE = 100
 """Columns from which the detail has room beside the list."""
+FIRST_PAGE = 1.0
+"""Seconds that the network and the polls wait for the first page at most."""
+LOOKS = 3
+"""Looks at the marks of sections that are not in front, after something came for the account."""
+RARELY = 30
+"""Looks after which they are looked at all the same."""
 GATHER = 0.1
 """Seconds in which arrivals are gathered before they are put into the lists."""
 
@@ -77,6 +85,10 @@ class MainScreen(Screen[None]):
         self._auth_bar = AuthBar(id="auth-bar")
         self._leaks: tuple[KeyLeak, ...] = ()
         self._polled = False
+        self._looks = 0
+        self._look_until = LOOKS
+        """Up to which look sections that are not in front are looked at, too."""
+        self._failing: frozenset[str] = frozenset()
         self._ended: set[str] = set()
         """Relays that have ended, of which the person was told."""
         if client.authenticator is not None:
@@ -154,8 +166,26 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.go_to(self.pane.name)
+        start_worker(self, self._begin, "begin")
+
+    async def _begin(self) -> None:
+        """First the timeline stands on the screen; then come the network and what is looked at."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_PAGE):
+                await self.front.was_read.wait()
+                painted = asyncio.Event()
+                self.call_after_refresh(painted.set)
+                await painted.wait()
         start_worker(self, self._follow_home, "arrivals")
+        start_worker(self, self._follow_marks, "arrivals")
         start_worker(self, partial(poll, self._poll, self._say_problem), "poll")
+
+    async def _follow_marks(self) -> None:
+        """What names the account may change what sections that are not in front have to say."""
+        if me := self.client.pubkey:
+            async with self.client.store.watch([Filter.of(p=[me])]) as news:
+                async for _ in news:
+                    self._look_until = self._looks + LOOKS
 
     async def _follow_home(self) -> None:
         try:
@@ -238,13 +268,26 @@ class MainScreen(Screen[None]):
     async def _poll_views(self, relays: Sequence[RelayRow]) -> None:
         if await self.names.catch_up():
             self._redraw_notes()
-        for view in self.views.values():
-            await view.poll(relays, shown=view is self.view)
+        await self.view.poll(relays, shown=True)
+        await self._poll_hidden(relays)
         marks = {name: view.mark for name, view in self.views.items()}
         for rail in self._rails:
             rail.marks = marks
         if self.view.notes is not None and self.names.has_unknown:
             start_worker(self, self._fetch_names, "names")
+
+    async def _poll_hidden(self, relays: Sequence[RelayRow]) -> None:
+        """Sections that are not in front cost nothing; those with a mark are looked at when
+        something for the account was stored, or a relay came or went, and else rarely."""
+        failing = frozenset(row.url for row in relays if row.is_failing)
+        self._looks += 1
+        rests = self._looks > self._look_until and self._looks % RARELY
+        if rests and failing == self._failing:
+            return
+        self._failing = failing
+        for view in self.views.values():
+            if view.has_mark and view is not self.view:
+                await view.poll(relays, shown=False)
 
     async def _fetch_names(self) -> None:
         try:

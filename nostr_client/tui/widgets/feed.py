@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
 from textual.worker import Worker
 
 from nostr_client.client import NostrClient
@@ -19,6 +18,7 @@ from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.timeline_source import ReadPage, TimelineSource
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.note_list import NoteList
+from nostr_client.tui.widgets.static_text import StillText
 from nostr_client.tui.workers import start_worker
 
 MOST_REFRESHED = 60
@@ -47,8 +47,8 @@ class NoteFeed(Vertical):
         self._unseen = 0
         self._opened = False
         self._stale = False
-        self._head = Static(title, markup=False, classes="head")
-        self._nothing = Static(empty, markup=False, classes="empty")
+        self._head = StillText(title, classes="head")
+        self._nothing = StillText(empty, classes="empty")
         self.notes = NoteList(renderer)
 
     def compose(self) -> ComposeResult:

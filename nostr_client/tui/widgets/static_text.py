@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from textual.content import Content
 from textual.dom import DOMNode
+from textual.visual import VisualType
 from textual.widgets import Static
+
+
+class StillText(Static):
+    """Text that says the same again at no cost, and where its height is fixed moves nothing."""
+
+    def __init__(self, text: str = "", *, classes: str | None = None) -> None:
+        super().__init__(text, markup=False, classes=classes)
+
+    def update(self, content: VisualType = "", *, layout: bool = True) -> None:
+        if content == self.content:
+            return
+        height = self.styles.height
+        super().update(content, layout=layout and (height is None or height.is_auto))
 
 
 def set_text(node: DOMNode, selector: str, text: Content | str) -> bool:

@@ -9,7 +9,6 @@ from functools import partial
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
@@ -26,6 +25,7 @@ from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import AskAgain, ThreadList
+from nostr_client.tui.widgets.static_text import StillText
 from nostr_client.tui.workers import start_worker
 
 LOAD_AFTER = 0.1
@@ -47,8 +47,8 @@ class ThreadPanel(Vertical):
         """The note whose thread is shown."""
         self._opened = False
         self._ends: Mapping[str, End] = {}
-        self._head = Static("", markup=False, classes="head")
-        self._copies = Static("", markup=False, classes="foot")
+        self._head = StillText(classes="head")
+        self._copies = StillText(classes="foot")
         self.notes = ThreadList(self._renderer, id="thread")
 
     def compose(self) -> ComposeResult:

@@ -67,6 +67,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._styles: dict[str, Style] = {}
         self._selected = ""
         self._touched = False
+        self.was_read = asyncio.Event()
+        """Set once its first page is there, or could not be read."""
         self.takes_keys = asyncio.Event()
         """Not set while a page is on its way without which the next key cannot move."""
         self.takes_keys.set()
@@ -190,6 +192,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             return
         finally:
             self.takes_keys.set()
+            self.was_read.set()
         if page is not None and self.is_mounted:
             self._take(position, page)
 
@@ -272,7 +275,9 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def _resized(self, shift: int) -> None:
         """Tell Textual the new height; `shift` lines came or went above the view."""
         target = self.scroll_offset.y + shift
-        self.virtual_size = Size(self._cache.width, self._window.lines)
+        # Not by assignment, which has the whole screen laid out: what is inside never sizes a list.
+        size = Size(self._cache.width, self._window.lines)
+        self.set_reactive(WindowedList.virtual_size, size)
         if shift:
             self._scroll(target)
         self.refresh()
