@@ -62,6 +62,7 @@ class PseudoTerminal:
         self._stream = pyte.ByteStream(self.screen)
         self._rate, self._delay = rate, delay
         self._unseen = b""
+        self._has_frames = False
         self._line: deque[tuple[float, bytes]] = deque()
         self._typed: deque[tuple[float, bytes]] = deque()
         self._free_at = 0.0
@@ -191,7 +192,8 @@ class PseudoTerminal:
             self.send(HAS_SYNC.decode())
         self._unseen += data
         *frames, rest = self._unseen.split(FRAME_END)
-        if not frames and FRAME_BEGIN not in rest:  # it was painted before it knew of frames
+        self._has_frames |= FRAME_BEGIN in rest or bool(frames)
+        if not self._has_frames:  # it was painted before it knew of frames
             frames, rest = [rest], b""
         self._unseen = rest
         for frame in frames:

@@ -74,7 +74,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help=f"of {','.join(MEASURES)}")
     parser.add_argument("--hours", type=int, default=1, help="by the fast clock; 24: a soak")
     given = parser.parse_args()
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as it is where it is installed
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # as it is where it is installed
+        os.environ.pop(name, None)
     only = [name for name in given.only.split(",") if name]
     with tempfile.TemporaryDirectory() as name:
         rows = asyncio.run(
