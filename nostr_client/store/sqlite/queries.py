@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from functools import lru_cache
 
 from nostr_client.errors import TooMany
 from nostr_client.protocol.event import Event
@@ -52,7 +53,7 @@ class StoreQueries:
             f" AND (expires IS NULL OR expires > :now) AND NOT {leaves('event.seq')}"
         )
         row = await self._db.read(lambda c: c.execute(sql, {"key": key, "now": now}).fetchone())
-        return None if row is None else Event.from_trusted(row[0])
+        return None if row is None else _list_from(row[0])
 
     async def known(self, ids: Collection[str]) -> dict[str, bytes]:
         wanted = [event_id for event_id in frozenset(ids) if is_hex64(event_id)]
@@ -229,6 +230,12 @@ class StoreQueries:
             if part.complete or not events:
                 return
             after = Cursor(events[-1].created_at, id_key(events[-1].id), 0)
+
+
+@lru_cache(maxsize=16)
+def _list_from(data: bytes) -> Event:
+    """An event that may have thousands of tags, and is asked for again and again."""
+    return Event.from_trusted(data)
 
 
 def _lowest(*limits: int | None) -> int | None:
