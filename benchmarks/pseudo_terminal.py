@@ -139,9 +139,18 @@ class PseudoTerminal:
 
     @property
     def memory(self) -> float:
-        """Megabytes in memory, without its children."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+        """Megabytes that the program holds, without its children and without pages of files that
+        it has mapped, which the system takes back as it likes."""
+        return self._kilobytes("RssAnon") / 1e3
+
+    @property
+    def mapped(self) -> float:
+        """Megabytes of files that are mapped: programs, libraries, the store."""
+        return self._kilobytes("RssFile") / 1e3
+
+    def _kilobytes(self, what: str) -> int:
+        status = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in status if line.startswith(what))
 
     def close(self) -> None:
         """End the program."""
