@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -17,6 +18,7 @@ from nostr_client.routing.survival import Survivals
 from nostr_client.social.ancestors import answered_by
 from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 from nostr_client.social.openers import openers_of
+from nostr_client.social.poll_views import PollView, poll_view
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, decoded, held_of, quoted_by
 from nostr_client.social.views import NO_ZAPS, NoteView, Profile, Quote, ReactionCounts
@@ -72,6 +74,7 @@ class NoteViews:
         copies = await self._store.ledger.copies_of(mine) if mine else {}
         survivals = await self._survivals.of(mine) if mine and self._survivals else {}
         openers = await openers_of(self._store, notes.values())
+        polls = await self._polls(notes.values())
         views: list[NoteView] = []
         turns = Turns()
         for entry in entries:
@@ -100,6 +103,7 @@ class NoteViews:
                     wanted=wanted,
                     survival=survivals.get(event.id),
                     openers=openers.get(event.id, ()),
+                    poll=polls.get(event.id),
                     quotes=tuple(_quote(n, quoted, people, mutes) for n in quotes[event.id]),
                     muted=mutes.why(event) or ("" if event is entry else mutes.why(entry)),
                 )
@@ -167,6 +171,21 @@ class NoteViews:
                 events[event.id] = event
         fresh = [e for e, r in zip(taken, results, strict=True) if r.seq]
         quotas.charge((event, INSIDE) for event in fresh)
+
+    async def _polls(self, notes: Iterable[Event]) -> dict[str, PollView]:
+        """The polls among `notes`, with the votes that are here."""
+        polls = {note.id: note for note in notes if note.kind == kinds.POLL}
+        if not polls:
+            return {}
+        tags = {"e": frozenset(polls)}
+        wanted = Filter(kinds=frozenset({kinds.VOTE}), tags=tags, limit=MOST_COUNTED)
+        votes: dict[str, list[Event]] = defaultdict(list)
+        turns = Turns()
+        for vote in await self._store.query([wanted]):
+            await turns.rest()
+            votes[vote.value("e") or ""].append(vote)
+        found = {id: poll_view(poll, votes[id], me=self._owner) for id, poll in polls.items()}
+        return {id: view for id, view in found.items() if view is not None}
 
     async def _quotes(
         self, notes: Iterable[Event]

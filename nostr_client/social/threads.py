@@ -44,6 +44,7 @@ MOST_ROUNDS: Final = 8
 MOST_ASKED: Final = 100
 """Notes whose answers are asked for in one of them."""
 MOST_RELAYS: Final = 16
+MOST_RELAYS_OF_POLL: Final = 4
 _COMMENTS: Final = frozenset(kinds.COMMENTS)
 _REPLIES: Final = frozenset({kinds.NOTE, *kinds.COMMENTS})
 
@@ -147,6 +148,11 @@ class Threads:
         scoped = focus.kind != kinds.NOTE
         filters = [Filter(ids=ids), *filter(None, placed)]
         filters += _answers_to((itself, *refs), scoped=scoped)
+        if focus.kind == kinds.POLL:  # its votes are where it says
+            votes = Filter(kinds=frozenset({kinds.VOTE}), tags={"e": frozenset({focus.id})})
+            filters.append(votes.changed(limit=MOST_COUNTED))
+            named = list(focus.values("relay"))[:MOST_RELAYS_OF_POLL]
+            near += [u for hint in named if (u := policy.from_stranger(hint, asked=asked_for))]
         firm, others = await self._relays_around(people, asked_for)
         urls = list(dict.fromkeys((*firm, *near, *others)))[:MOST_RELAYS]
         return await self._courier.fetch_routes(

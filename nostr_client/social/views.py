@@ -18,6 +18,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.routing.survival import Survival
 from nostr_client.safe_text import safe_line
 from nostr_client.social.openers import Opener
+from nostr_client.social.poll_views import PollView
 
 LABEL_CELLS = 32
 """The widest label of a person, in terminal cells."""
@@ -138,7 +139,7 @@ class NoteView:
     `parts` are those of the content's beginning, where it is very long (see `note_views`).
     `quotes` are the first events that it quotes.
     `muted` says why the account does not want to see it; empty for anything else.
-    `openers` are programs that show it, where its kind is a rare one.
+    `openers` are programs that show it, where its kind is a rare one; `poll` is how a poll stands.
     `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
     """
 
@@ -159,6 +160,7 @@ class NoteView:
     quotes: tuple[Quote, ...] = ()
     muted: str = ""
     openers: tuple[Opener, ...] = ()
+    poll: PollView | None = None
 
     @property
     def id(self) -> str:

@@ -335,3 +335,22 @@ async def test_a_comment_on_a_page_begins_a_thread(tmp_path: Path) -> None:
         view = await h.threads.load(answered.id)
         assert drawn(view) == ["on a page", "  yes"]
         assert view.missing == ()
+
+
+async def test_the_votes_of_a_poll_are_read_where_it_says_and_counted(tmp_path: Path) -> None:
+    async with Relay() as votes, house(tmp_path, fallback=[DEAD]) as h:
+        tags = (("option", "a", "Yay"), ("option", "b", "Nay"), ("relay", votes.url))
+        poll = signed(BEN, kinds.POLL, "Pineapple?", tags)
+        cast = [
+            signed(key, kinds.VOTE, "", (("e", poll.id), ("response", choice)), START + 5)
+            for key, choice in ((ANA, "a"), (CY, "b"))
+        ]
+        await h.keep(poll, cast[0])
+        votes.keep(cast[1])
+        [view] = await h.timeline.views([poll.id])
+        assert view.poll is not None
+        assert [(o.votes, o.mine) for o in view.poll.options] == [(1, True), (0, False)]
+        thread = await h.threads.fetch(poll.id)
+        assert thread.root is not None
+        assert thread.root.poll is not None
+        assert [option.votes for option in thread.root.poll.options] == [1, 1]

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.openers import Opener
+from nostr_client.social.poll_views import poll_view
 from nostr_client.social.views import Quote
 from tests.tui.faces.faces_seen import ME, NOW, event, renderer, seen, shown, style, view
 
@@ -169,14 +171,26 @@ def test_links_and_people_in_a_face_have_their_styles() -> None:
     ]
 
 
-def test_a_poll_shows_its_answers_and_its_end() -> None:
+def test_a_poll_shows_its_answers_its_end_and_how_it_stands() -> None:
     options = [("option", "a", "Yay"), ("option", "b", "Nay"), ("option", "a", "twice")]
-    assert shown(1068, "Pineapple?", *options, ("endsAt", str(NOW + 7_200)))[1:] == [
+    poll = event(1068, "Pineapple?", *options, ("endsAt", str(NOW + 7_200)))
+    assert seen(view(poll))[1:] == [
         *("Pineapple?", "○ Yay", "○ Nay"),
-        "one answer can be chosen · ends in 2h",
+        "one answer can be chosen · no votes here yet · ends in 2h",
     ]
-    over = shown(1068, "?", ("polltype", "multiplechoice"), ("endsAt", str(NOW - 7_200)))
-    assert over[-1] == "several answers can be chosen · ended 2h ago"
+    votes = [
+        Draft(1018, "", (("e", poll.id), ("response", choice)), NOW).sign(SecretKey.generate(), NOW)
+        for choice in "aab"
+    ]
+    stands = poll_view(poll, votes, me=votes[0].pubkey)
+    assert seen(view(poll, poll=stands), 90)[2:] == [
+        "● ███████░░░ 67% · 2 votes · Yay",
+        "○ ███░░░░░░░ 33% · 1 vote · Nay",
+        "one answer can be chosen · 3 people voted · ends in 2h",
+    ]
+    assert shown(1068, "?")[1:] == ["?", "a poll without answers"]
+    over = shown(1068, "?", ("option", "a"), ("polltype", "multiplechoice"), ("endsAt", "1700"))
+    assert "several answers can be chosen" in over[3]
 
 
 def test_a_receipt_that_proves_nothing_is_not_believed() -> None:
