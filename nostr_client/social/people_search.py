@@ -9,8 +9,9 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
 
 from nostr_client.errors import QueryTimeout
 from nostr_client.protocol import kinds
@@ -34,8 +35,7 @@ COUNTED_FOR: Final = 600.0
 MOST_KEPT: Final = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPerson:
+class FoundPerson(msgspec.Struct, frozen=True):
     """`mine` is the account itself; `known`: how many of those that it follows follow them, None
     where that was not counted."""
 
@@ -117,7 +117,9 @@ class PeopleSearch:
         """The same, in the same order, with how many of those that the account follows follow them.
         Raises StoreError."""
         followed = frozenset(await self._follows.pubkeys())
-        return tuple([replace(one, known=await self._count(one, followed)) for one in people])
+        return tuple(
+            [msgspec.structs.replace(one, known=await self._count(one, followed)) for one in people]
+        )
 
     async def _count(self, person: FoundPerson, followed: frozenset[str]) -> int | None:
         pubkey = person.profile.pubkey

@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
 
 from nostr_client.errors import (
     InvalidFilter,
@@ -75,24 +76,21 @@ CAUGHT_UP_AT_ONCE: Final = 200
 """The same while somebody types: some hundredths of a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTag:
+class FoundTag(msgspec.Struct, frozen=True):
     """A hashtag, and how many notes here have it."""
 
     tag: str
     notes: int
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRelay:
+class FoundRelay(msgspec.Struct, frozen=True):
     """A relay that something is known of here, and what it calls itself (raw)."""
 
     url: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFindings:
+class LocalFindings(msgspec.Struct, frozen=True):
     """What is here. `behind`: so many of the last commits are not searched yet, for the index is
     still being made. `problem`: why nothing can be searched for here."""
 
@@ -110,16 +108,15 @@ class LocalFindings:
         return not (self.people or self.tags or self.notes or self.relays)
 
 
-@dataclass(frozen=True, slots=True)
-class RelayFindings:
+class RelayFindings(msgspec.Struct, frozen=True):
     """What relays that search said. `asked`: it was looked for whom to ask. `ends`: how each one's
     part ended; those that are still `asking` have none yet. `found`: how many of what each sent
     fit; `events` are their ids."""
 
     typed: str
     asked: bool = False
-    ends: dict[str, End] = field(default_factory=dict)
-    found: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, End] = {}
+    found: dict[str, int] = {}
     asking: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
 
@@ -129,8 +126,7 @@ class RelayFindings:
         return self.asked and not self.ends and not self.asking
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(msgspec.Struct, frozen=True):
     """Both, together: `people`, `tags` and `notes` hold what relays sent, too."""
 
     local: LocalFindings
@@ -280,13 +276,13 @@ class Search:
         if not phrases(words):
             return state
         urls = await self.relays.urls()
-        state = replace(state, asked=True, asking=urls)
+        state = msgspec.structs.replace(state, asked=True, asking=urls)
         on_answer(state)
 
         async def one(url: str) -> None:
             nonlocal state
             end, events = await self._ask_one(url, words, limit)
-            state = replace(
+            state = msgspec.structs.replace(
                 state,
                 ends=state.ends | {url: end},
                 found=state.found | {url: len(events)},

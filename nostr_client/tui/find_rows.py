@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+import msgspec
 from textual.content import Content
 
 from nostr_client.nips import nip19
@@ -63,8 +63,7 @@ NARROWED: Final = ("", Sort.PEOPLE, Sort.TAGS, Sort.NOTES, Sort.RELAYS)
 """What the list may be narrowed to; "" shows all."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindRow:
+class FindRow(msgspec.Struct, frozen=True):
     """One row; its texts are safe lines. `target` is None where `pointer` has to be asked for
     first; `first`: no row of the same sort stands above it."""
 
@@ -244,7 +243,7 @@ def _relay(found: FoundRelay) -> FindRow:
 def _headed(rows: Iterable[FindRow]) -> Iterator[FindRow]:
     above = None
     for row in rows:
-        yield replace(row, first=row.sort is not above)
+        yield msgspec.structs.replace(row, first=row.sort is not above)
         above = row.sort
 
 

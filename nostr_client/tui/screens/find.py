@@ -8,10 +8,10 @@ goes straight where it leads; a secret key is taken out of the field, and goes n
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
+import msgspec
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -182,7 +182,7 @@ class FindScreen(ModalScreen[Target]):
         search = self._client.search
 
         def heard(findings: RelayFindings) -> None:
-            self._asked = replace(findings, typed=typed)
+            self._asked = msgspec.structs.replace(findings, typed=typed)
             self._show_state()
 
         found = await search.ask(typed, heard)
