@@ -23,6 +23,7 @@ from nostr_client.paths import Paths
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.store.contract import StoreOptions
 from nostr_client.store.opening import open_store
 
 FOLLOWS = 2_000
@@ -78,13 +79,14 @@ async def furnish(folder: Path, count: int, relay: str) -> Home:
     accounts = Accounts(paths, work=4)
     await accounts.import_key(WRITER, "writer", password=PASSWORD)
     await accounts.add_watch_only(READER.public_key.hex, "reader", switch=True)
-    async with open_store(paths.data / "events.db") as store:
+    async with open_store(paths.data / "events.db", StoreOptions(search=True)) as store:
         await store.save(_lists(crowd, now))
         made = crowd.events()
         while part := list(itertools.islice(made, PART)):
             await store.save(part)
         thread = _thread(crowd, now - 100)
         await store.save(thread)
+        await store.finish_index()  # which a client does in idle time, once
     return Home(folder, crowd, await _newest(paths))
 
 

@@ -35,6 +35,8 @@ HOUR_RATE = 30
 """Events a second that arrive meanwhile, by our clock."""
 KEYS = "jjjj\r\x1bjkG1g"
 IDLE = 120
+UNTIL_AT_REST = 80.0
+"""Seconds without a key after which the client looks more rarely."""
 UNTIL_SUBSCRIBED = 8.0
 """Seconds from the start in which the client has asked the relay for all that it wants."""
 
@@ -111,7 +113,7 @@ async def idle(sittings: Sittings) -> list[Row]:
     seconds = 20 if sittings.quick else IDLE
     with sittings.client(sittings.large) as client:
         at_home(client)
-        client.watch(20.0)
+        client.watch(20.0 if sittings.quick else UNTIL_AT_REST)
         before = client.cpu
         client.watch(seconds)
         used = client.cpu - before

@@ -89,6 +89,8 @@ DRAFT_LIMIT = 3.0
 """Seconds for what is being written to reach the disk when the app is told to end, or locks."""
 HELD_LIMIT = 2.0
 """Seconds in which acts that are held back are done when their person leaves."""
+RESTS_AFTER = 1
+"""Minutes without a key after which is looked more rarely at what changes by itself."""
 INPUT = (events.InputEvent, events.Paste)
 ASKING = ("enter", "action", "auth", "quit", "backup", "find")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
@@ -241,7 +243,12 @@ class NostrApp(ThriftyApp[int]):
         self._account = logged_in.account
         self._ways_back = []
         self._navigation.forget()
-        main = MainScreen(logged_in.client, logged_in.account, self._environment)
+        main = MainScreen(
+            logged_in.client,
+            logged_in.account,
+            self._environment,
+            rests=lambda: self._idle.minutes >= RESTS_AFTER,
+        )
         await self.push_screen(main)
         if logged_in.account.can_sign:
             paths, pubkey = self._environment.paths, logged_in.account.pubkey

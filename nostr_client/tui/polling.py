@@ -9,11 +9,17 @@ from nostr_client.errors import NostrError
 
 POLL_EVERY = 2.0
 """Seconds between two looks; the first ones follow each other faster."""
+REST_EVERY = 10.0
+"""The same while nobody is there."""
 
 
-async def poll(look: Callable[[], Awaitable[str]], say: Callable[[str], object]) -> None:
-    """Look, for ever; `look` returns what is wrong, or raises it, and it is said once until it
-    is mended or something else is wrong."""
+async def poll(
+    look: Callable[[], Awaitable[str]],
+    say: Callable[[str], object],
+    rests: Callable[[], bool] = lambda: False,
+) -> None:
+    """Look, for ever, more rarely while it `rests`; `look` returns what is wrong, or raises it, and
+    it is said once until it is mended or something else is wrong."""
     trouble, looks = "", 0
     while True:
         try:
@@ -24,4 +30,4 @@ async def poll(look: Callable[[], Awaitable[str]], say: Callable[[str], object])
             say(f"{found}. It goes on when that is mended.")
         trouble = found
         looks += 1
-        await asyncio.sleep(min(POLL_EVERY, 0.3 * looks))
+        await asyncio.sleep(REST_EVERY if rests() else min(POLL_EVERY, 0.3 * looks))

@@ -57,8 +57,17 @@ GATHER = 0.1
 class MainScreen(Screen[None]):
     """Everything about one account, `client` behind it."""
 
-    def __init__(self, client: NostrClient, account: Account, environment: Environment) -> None:
+    def __init__(
+        self,
+        client: NostrClient,
+        account: Account,
+        environment: Environment,
+        *,
+        rests: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`rests`: has nobody been there for a while?"""
         super().__init__()
+        self._rests = rests
         self.client = client
         self.account = account
         self.pane: Pane = PANES[0]
@@ -178,7 +187,7 @@ class MainScreen(Screen[None]):
                 await painted.wait()
         start_worker(self, self._follow_home, "arrivals")
         start_worker(self, self._follow_marks, "arrivals")
-        start_worker(self, partial(poll, self._poll, self._say_problem), "poll")
+        start_worker(self, partial(poll, self._poll, self._say_problem, self._rests), "poll")
 
     async def _follow_marks(self) -> None:
         """What names the account may change what sections that are not in front have to say."""

@@ -18,8 +18,8 @@ from nostr_client.tui.widgets.windowed_list import WindowedList
 
 T = TypeVar("T")
 
-AGES_EVERY = 10.0
-"""Seconds after which the ages of notes are said anew."""
+AGES_EVERY = 30.0
+"""Seconds after which the ages of notes, in minutes, are said anew."""
 
 
 class _NoteKeys(WindowedList[T]):

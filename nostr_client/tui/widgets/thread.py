@@ -30,6 +30,8 @@ from nostr_client.tui.workers import start_worker
 
 LOAD_AFTER = 0.1
 """Seconds for which a note must stay selected before its thread is read."""
+ALONE_AFTER = 0.03
+"""Seconds after which a note that was opened stands there without its thread."""
 FETCH_AFTER = 0.6
 """... and looked for on relays."""
 GATHER = 0.3
@@ -89,7 +91,11 @@ class ThreadPanel(Vertical):
         await asyncio.sleep(0 if self._opened else LOAD_AFTER)
         try:
             async with together() as group:
-                thread = await self._client.threads.load(note_id)
+                loading = group.create_task(self._client.threads.load(note_id))
+                _, late = await asyncio.wait([loading], timeout=ALONE_AFTER)
+                if late and self._opened:
+                    await self._draw_alone(note_id)
+                thread = await loading
                 self._draw(thread, first=True)
                 group.create_task(self._fetch(target))
                 related = watched(thread)
@@ -100,6 +106,12 @@ class ThreadPanel(Vertical):
                         changed.set()
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
+
+    async def _draw_alone(self, note_id: str) -> None:
+        """The note that was opened, while a long thread is still being put together."""
+        for view in await self._client.timeline.views([note_id]):
+            self._draw(ThreadView(note_id, None, ((0, view),)), first=True)
+            self._head.update("thread · being read")
 
     async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:
         while True:
