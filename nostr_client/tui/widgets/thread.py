@@ -30,8 +30,6 @@ from nostr_client.tui.workers import start_worker
 
 LOAD_AFTER = 0.1
 """Seconds for which a note must stay selected before its thread is read."""
-ALONE_AFTER = 0.03
-"""Seconds after which a note that was opened stands there without its thread."""
 FETCH_AFTER = 0.6
 """... and looked for on relays."""
 GATHER = 0.3
@@ -47,7 +45,7 @@ class ThreadPanel(Vertical):
         self._renderer = ThreadRenderer(renderer)
         self.target: NoteTarget | None = None
         """The note whose thread is shown."""
-        self._opened = False
+        self._opened = self._drawn = False
         self._ends: Mapping[str, End] = {}
         self._head = StillText(classes="head")
         self._copies = StillText(classes="foot")
@@ -69,7 +67,13 @@ class ThreadPanel(Vertical):
             return
         if target == self.target and (self._opened or not at_once):
             return
+        self._drawn = self._drawn and target == self.target
         self.target, self._opened, self._ends = target, at_once, {}
+        if at_once and not self._drawn:
+            if self.notes.size:
+                self._draw_alone(target)
+            else:  # a new screen has no width yet
+                self.call_after_refresh(self._draw_alone, target)
         start_worker(self, partial(self._live, target), "thread", exclusive=True)
 
     def on_ask_again(self, message: AskAgain) -> None:
@@ -91,11 +95,8 @@ class ThreadPanel(Vertical):
         await asyncio.sleep(0 if self._opened else LOAD_AFTER)
         try:
             async with together() as group:
-                loading = group.create_task(self._client.threads.load(note_id))
-                _, late = await asyncio.wait([loading], timeout=ALONE_AFTER)
-                if late and self._opened:
-                    await self._draw_alone(note_id)
-                thread = await loading
+                thread = await self._client.threads.load(note_id)
+                self._drawn = True
                 self._draw(thread, first=True)
                 group.create_task(self._fetch(target))
                 related = watched(thread)
@@ -107,10 +108,11 @@ class ThreadPanel(Vertical):
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
 
-    async def _draw_alone(self, note_id: str) -> None:
-        """The note that was opened, while a long thread is still being put together."""
-        for view in await self._client.timeline.views([note_id]):
-            self._draw(ThreadView(note_id, None, ((0, view),)), first=True)
+    def _draw_alone(self, target: NoteTarget) -> None:
+        """A note that was opened stands there while its thread is put together."""
+        view, here = target.view, target is self.target and not self._drawn
+        if here and view is not None and not view.missing:
+            self._draw(ThreadView(target.id, view, ((0, view),)), first=True)
             self._head.update("thread · being read")
 
     async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+
+import pytest
 
 from nostr_client.net.outcome import End, How
 from nostr_client.social.views import ThreadView
@@ -86,3 +89,27 @@ async def test_what_is_missing_is_asked_for_again_by_enter(world: World) -> None
         await pilot.press("g", "g", "enter")
         await sees(app, "missing: asked dead.example · enter asks again")
         assert asked[-1] is False
+
+
+async def test_a_note_that_is_opened_stands_there_before_its_thread_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await furnish(world)
+    await world.watched("ana")
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        threads, ready = app.main.client.threads, asyncio.Event()
+        load = threads.load
+
+        async def late(event_id: str) -> ThreadView:
+            await ready.wait()
+            return await load(event_id)
+
+        monkeypatch.setattr(threads, "load", late)
+        await sees(app, "The library roof is fixed.")
+        await pilot.press("G", "enter")
+        await sees(app, "thread · being read")
+        await sees(app, "The library roof is fixed.")
+        ready.set()
+        await sees(app, "And the coffee was good!")
+        await sees(app, "thread · 1 answer")
