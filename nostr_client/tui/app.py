@@ -77,8 +77,9 @@ from nostr_client.tui.screens.survival import KEYS as ON_SURVIVAL
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
-from nostr_client.tui.targets import SectionTarget, Target
+from nostr_client.tui.targets import SectionTarget, Target, WebTarget
 from nostr_client.tui.thrifty_app import ThriftyApp
+from nostr_client.tui.web_browser import open_page
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work, start_worker
 
@@ -275,7 +276,21 @@ class NostrApp(ThriftyApp[int]):
         self.screen.post_message(Open(target))
 
     def on_open(self, message: Open) -> None:
-        self._navigation.open(message.target)
+        if isinstance(message.target, WebTarget):
+            self.start(partial(self._open_page, message.target), "page")
+        else:
+            self._navigation.open(message.target)
+
+    async def _open_page(self, target: WebTarget) -> None:
+        if await open_page(target):
+            self.say(f"Your browser opens {target.url}")
+        else:
+            self.copy_to_clipboard(target.url)
+            self.say(f"There is no browser here, so this is copied: {target.url}")
+
+    def name_of(self, pubkey: str) -> str:
+        """How a person is called here, short and safe."""
+        return self.main.names.label(pubkey) if self.main is not None else pubkey[:8]
 
     def _cannot_open(self, target: Target) -> None:
         self.say("This cannot be shown here.", "warning")

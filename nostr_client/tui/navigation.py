@@ -8,13 +8,22 @@ from typing import Any, Final, Protocol
 from textual.screen import Screen
 
 from nostr_client.tui.screens.article import ArticleScreen
+from nostr_client.tui.screens.feed import FeedScreen, relay_feed, tag_feed
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.screens.thread import ThreadScreen
-from nostr_client.tui.targets import AddressTarget, NoteTarget, PersonTarget, SectionTarget, Target
+from nostr_client.tui.targets import (
+    AddressTarget,
+    NoteTarget,
+    PersonTarget,
+    RelayTarget,
+    SectionTarget,
+    TagTarget,
+    Target,
+)
 
 MOST_OPEN: Final = 20
 """Screens one above the other at most; where one was before them is still known."""
@@ -131,6 +140,11 @@ def screen_for(main: MainScreen, target: Target) -> TargetScreen | None:
             return ProfileScreen(main.client, main.renderer, target)
         case AddressTarget():
             return ArticleScreen(main.client, main.renderer, target)
+        case TagTarget(tag=tag):
+            return FeedScreen(main.client, main.renderer, target, tag_feed(main.client, tag))
+        case RelayTarget(url=url):
+            main.client.book.policy.use_from_code([url])
+            return FeedScreen(main.client, main.renderer, target, relay_feed(main.client, url))
     return None
 
 

@@ -46,3 +46,9 @@ class UserInterface(Protocol):
 
     async def hold(self, act: HeldAct) -> None:
         """Do an act once it was not taken back for a moment; returns when it is settled."""
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Put a text on the terminal's clipboard (OSC 52)."""
+
+    def name_of(self, pubkey: str) -> str:
+        """How a person is called here, short and safe."""

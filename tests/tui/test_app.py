@@ -22,6 +22,7 @@ from nostr_client.tui.screens.thread import ThreadScreen
 from tests.conftest import StartRelay
 from tests.tui.world import (
     BOTH,
+    NARROW,
     PASSWORD,
     WIDE,
     World,
@@ -279,3 +280,34 @@ async def test_a_screen_that_comes_as_all_ends_is_no_error(world: World) -> None
         app.exit(0)
         app._handle_exception(NoMatches("no widget in it"))
     assert app.return_code == 0
+
+
+async def test_what_a_note_points_to_is_reached_by_keys_and_copied(world: World) -> None:
+    await world.put(
+        world.named("ben"),
+        world.follows("ana", "ben"),
+        world.note("ben", f"Ask nostr:{world.npub('cy')} #roof https://roof.example/{'x' * 90}"),
+        world.note("cy", "Slates! #roof", 90, (("t", "roof"),)),
+    )
+    await world.account()
+    async with world.at_home(NARROW) as (app, pilot):
+        await sees(app, "Ask")
+        await pilot.press("o")
+        await sees(app, "What is in this note")
+        assert "3 link" in shown(app)
+        await pilot.press("2")
+        await sees(app, "Slates!")
+        assert app.screen.query("#hints")
+        await pilot.press("y")
+        await sees(app, "Copy")
+        await pilot.press("2")
+        await told(app, "Copied: Slates! #roof")
+        assert app.clipboard == "Slates! #roof"
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        await pilot.press("greater_than_sign")
+        await sees(app, "Slates!")
+        await pilot.press("less_than_sign")
+        await until(lambda: app.screen is app.main)
+        await pilot.press("o", "3")
+        await told(app, "roof.example")

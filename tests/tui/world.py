@@ -16,6 +16,7 @@ from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.net.relay_check import CheckStep, check_relay
+from nostr_client.nips import nip19
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
@@ -60,6 +61,9 @@ class World:
 
     def pubkey(self, name: str) -> str:
         return self.person(name).public_key.hex
+
+    def npub(self, name: str) -> str:
+        return nip19.encode_npub(self.pubkey(name))
 
     def event(
         self, name: str, kind: int, content: str = "", tags: Tags = (), ago: int = 0

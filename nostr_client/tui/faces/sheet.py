@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import quote
 
 from textual.content import Content, Span
+from textual.style import Style
 
 from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.event import Event
@@ -25,6 +27,8 @@ QUOTE: Final = "┃"
 """Begins each line of a quoted note; in what people write it becomes `|`."""
 MOST_CODE: Final = 2_000
 """Lines of code of one event."""
+MOST_LINK: Final = 2_000
+"""Characters of a URL that a terminal is told."""
 MOST_EMOJI: Final = 100
 """Custom emoji that one event may name."""
 _SHORTCODE: Final = re.compile(r":([A-Za-z0-9_-]{1,64}):")
@@ -91,7 +95,10 @@ class Sheet:
             if len(shown) > room:
                 shown = f"{shown[:room]} … (a very long note, cut here)"
             pieces.append(shown)
-            spans.append(Span(length, length + len(shown), self.style(f"note--{kind}")))
+            style = self.style(f"note--{kind}")
+            if isinstance(part, nip27.UrlPart):
+                style += opened_by_terminal(part.url)
+            spans.append(Span(length, length + len(shown), style))
             if emoji and kind == "text":
                 spans += self._emoji(shown, length, emoji)
             length += len(shown)
@@ -135,6 +142,14 @@ class Sheet:
                 here = any(quote.event and quote.event.address == address for quote in quotes)
                 return f"↗ what {label(self.name_of(pubkey))} wrote{': below' if here else ''}"
         return "↗ " + safe_line(part.text, 24)
+
+
+def opened_by_terminal(url: str) -> Style:
+    """A link that the terminal itself opens (OSC 8), whole where it is broken over lines; of our
+    own making, so that nothing of the network's stands in an escape sequence but a plain URL."""
+    bare = quote(url, safe="%/:=&?~#+!$,;'@()*[]-._")
+    fit = len(bare) <= MOST_LINK and bare.lower().startswith(("https://", "http://"))
+    return Style(link=bare) if fit else Style()
 
 
 def emoji_of(event: Event) -> frozenset[str]:
