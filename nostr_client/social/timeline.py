@@ -88,13 +88,6 @@ class Timeline:
         wanted = Filter.of(kinds=MENTIONS, p=[self._owner])
         return await self._page(wanted, until, limit, skip=self._owner)
 
-    async def matching(
-        self, wanted: Filter, *, until: Cursor | None = None, limit: int = 50
-    ) -> list[NoteView]:
-        """What matches a filter (without `until` and `limit`), newest first: a hashtag, a list of
-        people."""
-        return await self._page(wanted, until, limit)
-
     async def views(self, ids: Collection[str]) -> list[NoteView]:
         """Views of these notes, as many as are here, newest first: to show changed counts."""
         events = await self._store.query([Filter(ids=frozenset(ids))])

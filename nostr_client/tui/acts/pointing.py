@@ -11,9 +11,9 @@ from nostr_client.safe_text import safe_text
 from nostr_client.social.views import NoteView, Profile
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.act import NoteAct, PersonAct
-from nostr_client.tui.note_targets import code_of, targets_in
-from nostr_client.tui.screens.choose import Choice, ChooseScreen
-from nostr_client.tui.targets import Target, WebTarget
+from nostr_client.tui.note_targets import targets_in
+from nostr_client.tui.screens.choice import ChoiceDialog, Offered
+from nostr_client.tui.targets import WebTarget
 
 MOST_COPIED: Final = 70_000
 """Characters that are handed to the terminal at once: more, and some cut it, or stop."""
@@ -27,12 +27,12 @@ async def follow_pointers(actions: Actions, note: NoteView) -> None:
     if not found:
         actions.say("This note points to nothing.")
         return
-    target: Target | None = found[0].target
-    if len(found) > 1 or isinstance(target, WebTarget):
-        choices = [Choice(p.target, p.words, p.sort, code_of(p.target)) for p in found]
-        target = await actions.ask(ChooseScreen[Target]("What is in this note", choices))
-    if target is not None:
-        actions.open(target)
+    chosen: tuple[str, ...] | None = ("0",)
+    if len(found) > 1 or isinstance(found[0].target, WebTarget):
+        choices = [Offered(str(n), f"{p.sort:<7}{p.words}") for n, p in enumerate(found)]
+        chosen = await actions.ask(ChoiceDialog("What is in this note", choices))
+    if chosen:
+        actions.open(found[int(chosen[0])].target)
 
 
 async def copy_note(actions: Actions, note: NoteView) -> None:
@@ -46,20 +46,19 @@ async def copy_note(actions: Actions, note: NoteView) -> None:
         code = nip19.encode_naddr(int(kind), pubkey, name, relays)
     text = safe_text(event.content)
     choices = [
-        Choice(f"nostr:{code}", code, "code"),
-        Choice(text, text.split("\n")[0][:60], "text"),
-        Choice(note.author.npub, note.author.npub, "author"),
-        Choice(PAGE + code, PAGE + code, "link"),
-        Choice(event.id, event.id, "id"),
+        _named("code", f"nostr:{code}", code),
+        _named("text", text, text.split("\n")[0][:60]),
+        _named("author", note.author.npub, note.author.npub),
+        _named("link", PAGE + code, PAGE + code),
+        _named("id", event.id, event.id),
         *(
-            Choice(pointed.target.url, pointed.words, "link")
+            _named("link", pointed.target.url, pointed.words)
             for pointed in targets_in(note, actions.ui.name_of)
             if isinstance(pointed.target, WebTarget)
         ),
     ]
-    screen: ChooseScreen[str] = ChooseScreen("Copy", choices)
-    chosen = await actions.ask(screen)
-    copy_text(actions, chosen)
+    if chosen := await actions.ask(ChoiceDialog("Copy", choices)):
+        copy_text(actions, chosen[0])
 
 
 async def copy_person(actions: Actions, person: Profile) -> None:
@@ -67,21 +66,22 @@ async def copy_person(actions: Actions, person: Profile) -> None:
     hint = actions.client.book.hint_for(await actions.client.book.relays_of(person.pubkey))
     profile = nip19.encode_nprofile(person.pubkey, [hint] if hint else [])
     choices = [
-        Choice(person.npub, person.npub, "npub"),
-        Choice(profile, profile, "code"),
-        *([Choice(person.handle, person.handle, "name")] if person.handle else []),
-        Choice(PAGE + profile, PAGE + profile, "link"),
-        Choice(person.pubkey, person.pubkey, "hex"),
+        _named("npub", person.npub, person.npub),
+        _named("code", profile, profile),
+        *([_named("name", person.handle, person.handle)] if person.handle else []),
+        _named("link", PAGE + profile, PAGE + profile),
+        _named("hex", person.pubkey, person.pubkey),
     ]
-    screen: ChooseScreen[str] = ChooseScreen("Copy", choices)
-    chosen = await actions.ask(screen)
-    copy_text(actions, chosen)
+    if chosen := await actions.ask(ChoiceDialog("Copy", choices)):
+        copy_text(actions, chosen[0])
 
 
-def copy_text(actions: Actions, text: str | None) -> None:
+def _named(sort: str, copied: str, shown: str) -> Offered:
+    return Offered(copied, f"{sort:<7}{shown}")
+
+
+def copy_text(actions: Actions, text: str) -> None:
     """Put a text on the clipboard of the terminal, over SSH too (OSC 52)."""
-    if text is None:
-        return
     actions.ui.copy_to_clipboard(text[:MOST_COPIED])
     cut = "" if len(text) <= MOST_COPIED else ", the rest left out"
     actions.say(f"Copied: {text[:60]}{'…' if len(text) > 60 else ''}{cut}")
@@ -105,7 +105,7 @@ async def broadcast(actions: Actions, note: NoteView) -> None:
 
 ACTS: Final = (
     NoteAct(
-        "follow-pointers",
+        "follow_pointers",
         "o",
         "What it points to: people, tags, notes, links",
         follow_pointers,
@@ -125,6 +125,6 @@ ACTS: Final = (
     NoteAct("raw", "J", "The event as it was signed", show_raw, place=200, signs=False),
     NoteAct("broadcast", "B", "Send it once more to your relays", broadcast, place=210),
     PersonAct(
-        "copy-person", "Y", "Copy their npub, code, name", copy_person, place=20, signs=False
+        "copy_person", "Y", "Copy their npub, code, name", copy_person, place=20, signs=False
     ),
 )

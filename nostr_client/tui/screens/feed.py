@@ -1,9 +1,8 @@
-"""A feed that is no section: a hashtag, some people, what a relay has. Opened as a target."""
+"""A feed that is no section: a hashtag, what a relay has. Opened as a target."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -121,20 +120,12 @@ class FeedScreen(TargetScreen):
 
 def tag_feed(client: NostrClient, tag: str) -> FeedSource:
     """What people write under a hashtag."""
-    return _matching(client, f"#{tag}", Filter.of(kinds=kinds.POSTS, t=[tag.lower()]))
+    wanted = Filter.of(kinds=kinds.POSTS, t=[tag.lower()])
 
-
-def people_feed(client: NostrClient, title: str, pubkeys: Collection[str]) -> FeedSource:
-    """What some people (hex) write."""
-    return _matching(client, title, Filter.of(kinds=kinds.POSTS, authors=pubkeys))
-
-
-def _matching(client: NostrClient, title: str, wanted: Filter) -> FeedSource:
     async def read(until: Cursor | None, limit: int) -> list[NoteView]:
         return await client.timeline.matching(wanted, until=until, limit=limit)
 
-    empty = "Nothing of it is here yet; relays are asked."
-    return FeedSource(title, empty, read, wanted)
+    return FeedSource(f"#{tag}", "Nothing of it is here yet; relays are asked.", read, wanted)
 
 
 def relay_feed(client: NostrClient, url: str) -> FeedSource:
