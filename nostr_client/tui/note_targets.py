@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from nostr_client.errors import InvalidData
+from nostr_client.errors import InvalidCode, InvalidData
 from nostr_client.nips import nip19, nip27
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
@@ -65,7 +65,10 @@ def code_of(target: Target) -> str:
             return nip19.encode_nprofile(pubkey, relays) if relays else nip19.encode_npub(pubkey)
         case AddressTarget(address=address, relays=relays):
             kind, pubkey, name = address.split(":", 2)
-            return nip19.encode_naddr(int(kind), pubkey, name, relays)
+            try:
+                return nip19.encode_naddr(int(kind), pubkey, name, relays)
+            except InvalidCode:  # a name of more than 255 bytes has no code
+                return address
         case TagTarget(tag=tag):
             return f"#{tag}"
         case RelayTarget(url=url) | WebTarget(url=url):
@@ -82,7 +85,11 @@ def _all(view: NoteView, name_of: NameOf) -> Iterator[Pointed]:
             words = f"{quote.author.label}: {safe_line(quote.event.content, WORDS)}"
             yield Pointed("note", words, target)
     for named in missing_from(view):
-        if named.id:
+        if named.address:
+            yield Pointed(
+                "text", "one that is not here", AddressTarget(named.address, named.relays)
+            )
+        elif named.id:
             author = named.authors[0] if named.authors else ""
             yield Pointed(
                 "note", "one that is not here", NoteTarget(named.id, named.relays, author)

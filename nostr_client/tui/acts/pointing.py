@@ -15,6 +15,8 @@ from nostr_client.tui.note_targets import targets_in
 from nostr_client.tui.screens.choice import ChoiceDialog, Offered
 from nostr_client.tui.targets import WebTarget
 
+SHOWN: Final = 48
+"""Characters of a code that are shown before it is chosen."""
 MOST_COPIED: Final = 70_000
 """Characters that are handed to the terminal at once: more, and some cut it, or stop."""
 PAGE: Final = "https://njump.me/"
@@ -29,7 +31,7 @@ async def follow_pointers(actions: Actions, note: NoteView) -> None:
         return
     chosen: tuple[str, ...] | None = ("0",)
     if len(found) > 1 or isinstance(found[0].target, WebTarget):
-        choices = [Offered(str(n), f"{p.sort:<7}{p.words}") for n, p in enumerate(found)]
+        choices = [Offered(str(n), f"{p.sort}: {p.words}") for n, p in enumerate(found)]
         chosen = await actions.ask(ChoiceDialog("What is in this note", choices))
     if chosen:
         actions.open(found[int(chosen[0])].target)
@@ -77,7 +79,11 @@ async def copy_person(actions: Actions, person: Profile) -> None:
 
 
 def _named(sort: str, copied: str, shown: str) -> Offered:
-    return Offered(copied, f"{sort:<7}{shown}")
+    """A choice: what is too long for its line is shown by its two ends."""
+    long = len(shown) > SHOWN
+    return Offered(
+        copied, f"{sort}: {shown[: SHOWN - 8]}…{shown[-6:]}" if long else f"{sort}: {shown}"
+    )
 
 
 def copy_text(actions: Actions, text: str) -> None:

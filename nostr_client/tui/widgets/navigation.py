@@ -46,6 +46,9 @@ class NavigationRail(Static):
             chosen = pane.name == self.here
             mark = self.marks.get(pane.name, "")
             title = pane.label
+            if not (named or chosen or pane.key):
+                cells.append(Content(""))
+                continue
             gap = " " * max(self.size.width - 4 - len(title) - len(mark) - 1, 1)
             if self.upright:
                 text = f"{title}{gap}"
@@ -55,7 +58,7 @@ class NavigationRail(Static):
             cells.append(
                 Content.assemble(
                     ("▌" if chosen else " ", "$primary"),
-                    (f"{pane.key} ", "$text-primary" if chosen else "$foreground 50%"),
+                    (f"{pane.key or ' '} ", "$text-primary" if chosen else "$foreground 50%"),
                     (text, "bold" if chosen else "$foreground 70%"),
                     (mark, "$text-accent"),
                 )
