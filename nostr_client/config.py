@@ -135,6 +135,11 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     proxy: Proxy | None = None
     media: bool = True
     """May files that events name be fetched, the way that all else goes?"""
+    pictures: Literal["followed", "always", "asked"] = "followed"
+    """Which come by themselves, where they can be shown: those of people who are followed, and
+    `always` also over SSH; or none before it is asked for."""
+    link_titles: bool = False
+    """May the pages be asked for their titles that people who are followed link to?"""
     compression: bool = False
     allow_private_relays: tuple[Host, ...] = ()
     relays_of_strangers: Literal["asked", "always", "never"] = "asked"

@@ -100,10 +100,10 @@ def upload(
     from nostr_client.social.media.uploads import MetadataUnknown, read_file
 
     try:
-        ready = read_file(Path(file), as_it_is=as_it_is)
+        ready = read_file(Path(file), alt=alt, as_it_is=as_it_is)
     except MetadataUnknown as error:
         raise CommandError(f"{error}: --as-it-is says so", Exit.USAGE) from error
-    _put(context, ready, to, alt=alt)
+    _put(context, ready, to)
 
 
 def mirror(context: ClientContext, what: What, *, by: By = "", to: To = None) -> None:
@@ -120,7 +120,7 @@ def mirror(context: ClientContext, what: What, *, by: By = "", to: To = None) ->
             file = UploadFile(Blob.of(found.data, type_of(found.data)))
             servers = to or await client.media.servers.urls()
             report = await client.media.upload(file, servers, wanted=len(servers))
-            _conclude(context, report, "")
+            _conclude(context, report)
 
     wait_for(work())
 
@@ -197,7 +197,7 @@ async def _find(client: NostrClient, what: str, by: str) -> FoundFile:
         raise CommandError(f"it was not found: {error}", Exit.NO_ANSWER) from error
 
 
-def _put(context: ClientContext, file: UploadFile, to: Sequence[str] | None, *, alt: str) -> None:
+def _put(context: ClientContext, file: UploadFile, to: Sequence[str] | None) -> None:
     signer = context.signer()
 
     def tell(progress: UploadProgress) -> None:
@@ -208,16 +208,16 @@ def _put(context: ClientContext, file: UploadFile, to: Sequence[str] | None, *, 
         async with context.writing(signer) as client:
             if not to:
                 await client.media.servers.fetch()
-            _conclude(context, await client.media.upload(file, to or (), on_progress=tell), alt)
+            _conclude(context, await client.media.upload(file, to or (), on_progress=tell))
 
     wait_for(work())
 
 
-def _conclude(context: ClientContext, report: UploadReport, alt: str) -> None:
+def _conclude(context: ClientContext, report: UploadReport) -> None:
     """Raises UploadFailed where nobody serves it."""
     from nostr_client.nips.nip92 import imeta_tag
 
-    item = report.item(alt)
+    item = report.item()
     tag = imeta_tag(item)
     servers = [
         {"server": each.server, "served": each.served, "words": each.words}

@@ -108,13 +108,14 @@ class ClientRooms(ClientNetwork):
             self.guard,
             self._writer,
             folder=data / "blobs",
+            pictures=self.paths.state / "pictures",
             proxy=self.config.proxy,
             fetches=self.config.media,
             private_hosts=self.config.allow_private_relays,
             clock=clock,
         )
         self.publisher = Publisher(self.guard, self._writer, self.verifier.verify)
-        self.notes = Notes(self.publisher)
+        self.notes = Notes(self.publisher, self.media.imeta_of)
         self.schedule = Schedule(
             self.notes, self.publisher, folder=data / "scheduled" / (me or "nobody"), clock=clock
         )

@@ -67,17 +67,19 @@ async def get(
     accept: str = "application/json",
     redirects: int = 0,
     headers: Mapping[str, str] | None = None,
+    whole: bool = True,
 ) -> Response:
     """GET `url` (http, https, or a relay's ws and wss), within `timeout` seconds.
 
     At most `redirects` are followed (NIP-05 allows none: a redirect is then an answer like any
     other), never from https to http, and each is dialled under the same rules; that `url` may be
     private says nothing of another host. `headers` go to `url` alone, not where it redirects.
+    Not `whole`: what is longer than `max_bytes` is cut there, and no error.
 
     Raises InvalidData for a URL or an answer that cannot be used or is longer than `max_bytes`,
     ConnectFailed, and RelayTimeout, which says which step ran out of time.
     """
-    request = _Request(dial, accept, max_bytes, headers or {})
+    request = _Request(dial, accept, max_bytes, headers or {}, whole=whole)
     try:
         async with asyncio.timeout(timeout):
             for _ in range(redirects + 1):
@@ -153,6 +155,7 @@ class _Request(msgspec.Struct):
     method: str = "GET"
     body: bytes = b""
     on_sent: OnSent = lambda sent: None
+    whole: bool = True
     step: str = "connect"
 
 
@@ -273,11 +276,14 @@ async def _answer(
             elif isinstance(event, h11.Response):
                 head = event
                 if request.method != "HEAD":
-                    _check_head(dict(event.headers), request.max_bytes)
+                    _check_head(dict(event.headers), request)
             elif isinstance(event, h11.Data):
                 body += event.data
                 if len(body) > request.max_bytes:
-                    raise _too_long(request.max_bytes)
+                    if request.whole:
+                        raise _too_long(request.max_bytes)
+                    del body[request.max_bytes :]
+                    break
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 break
     except h11.RemoteProtocolError as error:
@@ -288,12 +294,12 @@ async def _answer(
     return Response(head.status_code, named, bytes(body))
 
 
-def _check_head(headers: Mapping[bytes, bytes], most: int) -> None:
+def _check_head(headers: Mapping[bytes, bytes], request: _Request) -> None:
     """Raises InvalidData for what need not be read: too long, or packed, which was not asked for
     and may grow without end."""
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > most:
-        raise _too_long(most)
+    if request.whole and length.isdigit() and int(length) > request.max_bytes:
+        raise _too_long(request.max_bytes)
     if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
         raise InvalidData("the answer is compressed, which was not asked for")
 

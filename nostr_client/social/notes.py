@@ -8,7 +8,7 @@ them. A note that holds a secret key is not published.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from nostr_client.errors import InvalidCode, InvalidEvent
@@ -36,6 +36,7 @@ _PRIVATE: Final = frozenset(
 _bare_code = re.compile(
     r"(?<![\w:/#@.])@?((?:npub|nprofile|note|nevent|naddr)1[02-9ac-hj-np-z]{20,})(?!\w)"
 )
+ImetaOf = Callable[[str], Awaitable[Tag | None]]
 
 
 class Notes:
@@ -45,8 +46,10 @@ class Notes:
     `on_answer` is told of each relay's answer as it comes.
     """
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, imeta_of: ImetaOf | None = None) -> None:
+        """`imeta_of` gives the tag of a URL at which there is a file of ours."""
         self._publisher = publisher
+        self._imeta_of = imeta_of
         self._courier = publisher.courier
         self._signer = publisher.signer
 
@@ -275,6 +278,9 @@ class Notes:
             if isinstance(part, nip27.HashtagPart):
                 tag = ("t", part.tag.lower())
                 others += [] if tag in others else [tag]
+            if isinstance(part, nip27.UrlPart) and self._imeta_of is not None:
+                file = await self._imeta_of(part.url)
+                others += [file] if file is not None and file not in (*others, *have) else []
             if not isinstance(part, nip27.MentionPart):
                 continue
             match part.code:

@@ -40,6 +40,7 @@ from nostr_client.tui.app_messages import (
     AddAccount,
     Open,
     OpenCopies,
+    OpenPicture,
     Say,
     UseAccount,
     Write,
@@ -69,6 +70,7 @@ from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.note_compose import Purpose
+from nostr_client.tui.screens.picture import PictureScreen
 from nostr_client.tui.screens.room import KEYS as IN_ROOM
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.secret import SecretScreen
@@ -347,6 +349,11 @@ class NostrApp(ThriftyApp[int]):
     def on_open_copies(self, message: OpenCopies) -> None:
         if self.main is not None:
             self.push_screen(CopiesScreen(self.main.client, message.note))
+
+    def on_open_picture(self, message: OpenPicture) -> None:
+        if self.main is not None:
+            graphics = self._environment.graphics
+            self.push_screen(PictureScreen(self.main.client, message.note, graphics))
 
     def on_make_backup(self) -> None:
         main, account = self.main, self._account

@@ -28,6 +28,13 @@ class OpenCopies(Message):
 
 
 @dataclass
+class OpenPicture(Message):
+    """Show the pictures of a note as large as the terminal is."""
+
+    note: NoteView
+
+
+@dataclass
 class MakeBackup(Message):
     """Make a backup of the account in use."""
 

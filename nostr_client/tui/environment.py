@@ -12,6 +12,7 @@ from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.paths import Paths
+from nostr_client.tui.graphics import PictureWidget
 from nostr_client.tui.screens.first_relays import Probe, RelayOffer
 
 OpenDemo = Callable[[], AbstractAsyncContextManager[NostrClient]]
@@ -27,6 +28,7 @@ class Environment:
 
     `resolve` finds the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by
     step. `clocks`, in seconds, tell how long nobody has been there (`session_lock.IdleTime`).
+    `graphics` makes sharp pictures, where the terminal draws them.
     """
 
     paths: Paths
@@ -39,3 +41,4 @@ class Environment:
     check: CheckRelay
     demo: OpenDemo
     clocks: Sequence[Callable[[], float]] = (time.monotonic, time.time)
+    graphics: PictureWidget | None = None

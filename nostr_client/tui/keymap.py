@@ -132,6 +132,7 @@ WRITING_NOTE: Final = KeyGroup(
     (
         Key("ctrl+l", "later", "Send it later, at a time that is asked for", priority=True),
         Key("ctrl+g", "editor", "Write in your own editor ($VISUAL or $EDITOR)", priority=True),
+        Key("ctrl+o", "attach", "Add a picture or another file", priority=True),
         Key("ctrl+t", "warning", "Fold it behind a content warning, or not", priority=True),
     ),
 )

@@ -20,6 +20,7 @@ from nostr_client.safe_text import first_lines, safe_line
 from nostr_client.social.views import NoteView, Quote, ZapSum
 from nostr_client.tui.faces.registry import called, face_of
 from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
+from nostr_client.tui.pictures import Pictures
 from nostr_client.tui.targets import ARTICLES
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
@@ -46,9 +47,15 @@ class NoteRenderer(ItemRenderer[NoteView]):
     """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted, or that are
     muted and were opened all the same."""
 
-    def __init__(self, names: NameOf, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        names: NameOf,
+        clock: Callable[[], float] = time.time,
+        pictures: Pictures | None = None,
+    ) -> None:
         self.name_of = names
         self._clock = clock
+        self.pictures = pictures
         self.unfolded: set[str] = set()
 
     def key(self, item: NoteView) -> str:
@@ -65,7 +72,19 @@ class NoteRenderer(ItemRenderer[NoteView]):
             more = self._more(item, width, style)
             folded = Content.styled(more, style("note--dim")).truncate(width, ellipsis=True)
             body = [*body[:FEED_LINES], folded]
-        return [self.heading(item, width, style), *body, *self.quotes(item, width, style)]
+        return [self.heading(item, width, style), *body, *self.below(item, width, style)]
+
+    def below(self, item: NoteView, width: int, style: Styles) -> list[Content]:
+        """What stands under the text: pictures, and what is quoted."""
+        pictures = list[Content]()
+        if self.pictures is not None and not self.is_closed(item):
+            pictures = self.pictures.lines(item, width, style)
+        return [*pictures, *self.quotes(item, width, style)]
+
+    def is_closed(self, item: NoteView) -> bool:
+        """Is there nothing of it, or nothing of it shown yet?"""
+        folded = item.warning is not None and item.event.id not in self.unfolded
+        return bool(item.missing) or folded
 
     def muted(self, item: NoteView, width: int, style: Styles) -> Content | None:
         """The one line of what the account muted, which does not say who wrote what; None for
@@ -77,7 +96,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
 
     def quotes(self, item: NoteView, width: int, style: Styles) -> list[Content]:
         """The beginnings of the notes that this one quotes, on a ground that no text has."""
-        if item.missing or (item.warning is not None and item.event.id not in self.unfolded):
+        if self.is_closed(item):
             return []
         if item.event.kind in ARTICLES:  # what a long text quotes is read in it
             return []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from nostr_client.accounts.account import Accounts
 from nostr_client.accounts.bunker_pairing import BunkerOptions
@@ -21,6 +23,7 @@ from nostr_client.tasks import OwnedTasks
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.graphics import terminal_graphics
 from nostr_client.tui.posix_signals import exit_signals
 from nostr_client.tui.screens.first_relays import ProbeResult, RelayOffer
 from nostr_client.tui.time_format import latency
@@ -42,6 +45,8 @@ def run(*, demo: bool = False) -> int:
         for folder in (where.config, where.data, where.state):
             private_folder(folder)
         environment = environment_in(where, load_config(where.config / "config.toml"))
+        if environment.config.media:
+            environment = replace(environment, graphics=terminal_graphics(os.environ))
     except (ConfigError, StoreError) as error:
         output = Output(json=False)
         return max(output.fail(problem) for problem in str(error).splitlines())

@@ -56,7 +56,7 @@ class ThreadRenderer(ItemRenderer[ThreadRow]):
             return [Content.styled(item.first, tree) + hidden, others]
         heading = self.notes.heading(item.view, room, style)
         body = self.notes.body(item.view, room, style, THREAD_CHARACTERS)
-        body += self.notes.quotes(item.view, room, style)
+        body += self.notes.below(item.view, room, style)
         first = Content.styled(item.first, tree) + heading
         return [first, *(others + line for line in body), others]
 

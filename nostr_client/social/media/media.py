@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+
+import msgspec
 
 from nostr_client.errors import InvalidData
 from nostr_client.net.dial import DialOptions
 from nostr_client.nips.nip92 import MediaItem
 from nostr_client.nips.nipb7 import server_url
+from nostr_client.protocol.event import Tag
 from nostr_client.protocol.urls import host_of
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.list_guard import ListGuard
@@ -16,14 +20,19 @@ from nostr_client.signing.signer import Signer
 from nostr_client.social.media.blob_folder import BlobFolder
 from nostr_client.social.media.blossom import Blob, MediaServer, ServerAnswer
 from nostr_client.social.media.finding import FileFinder, FoundFile
+from nostr_client.social.media.link_titles import LinkTitles
 from nostr_client.social.media.media_servers import MediaServers
+from nostr_client.social.media.thumbnail_folder import ThumbnailFolder
+from nostr_client.social.media.thumbnails import Thumbnails, blurhash_of
+from nostr_client.social.media.uploaded import UploadedFiles
 from nostr_client.social.media.uploads import WANTED, OnProgress, UploadFile, UploadReport, Uploads
 
 
 class Media:
     """`servers` is the account's own list. `fetches`: may files that others name be fetched?
 
-    All goes through `proxy`, if there is one. `private_hosts` are those that the person lets stand
+    Copies of what was uploaded are kept in `folder`, small pictures in `pictures`. All goes through
+    `proxy`, if there is one. `private_hosts` are those that the person lets stand
     in a private network; no other one may.
     """
 
@@ -34,6 +43,7 @@ class Media:
         signer: Signer | None,
         *,
         folder: Path,
+        pictures: Path,
         proxy: str | None,
         fetches: bool,
         private_hosts: Collection[str],
@@ -41,6 +51,7 @@ class Media:
     ) -> None:
         self.servers = MediaServers(courier, guard, guard.reader.pubkey)
         self._kept = BlobFolder(folder)
+        self._uploaded = UploadedFiles(folder.with_suffix(".json"))
         self._dial = DialOptions.through(proxy)
         self._dial_private = DialOptions.through(proxy, private=True)
         self._private_hosts = frozenset(host.lower() for host in private_hosts)
@@ -48,6 +59,8 @@ class Media:
         self._clock = clock
         self._uploads = Uploads(self._server_at, self._kept)
         self._finder = FileFinder(self.servers, self._kept, self.dial if fetches else None)
+        self.titles = LinkTitles(self.dial if fetches else None)
+        self.thumbnails = Thumbnails(self._finder, ThumbnailFolder(pictures))
 
     async def upload(
         self,
@@ -58,9 +71,23 @@ class Media:
         on_progress: OnProgress = lambda progress: None,
     ) -> UploadReport:
         """Have `file` (`uploads.read_file`) served by `wanted` of `servers`, or of those that the
-        account names. Raises InvalidData, SignerError, StoreError."""
+        account names; a note that holds its URL says from then on what it is (`imeta_of`).
+
+        Raises InvalidData, SignerError, StoreError.
+        """
         servers = servers or await self.servers.urls()
-        return await self._uploads.upload(file, servers, wanted=wanted, on_progress=on_progress)
+        file = msgspec.structs.replace(file, blurhash=await blurhash_of(file.blob.data))
+        report = await self._uploads.upload(file, servers, wanted=wanted, on_progress=on_progress)
+        if report.ok:
+            await asyncio.to_thread(self._uploaded.add, report.item())
+        return report
+
+    async def imeta_of(self, url: str) -> Tag | None:
+        """The `imeta` tag of a file that was uploaded from here; None for any other URL.
+
+        Raises StoreError.
+        """
+        return await asyncio.to_thread(self._uploaded.tag_of, url)
 
     async def find(self, item: MediaItem, author: str = "", *, most_bytes: int) -> FoundFile:
         """The file that an event of `author` names: see `FileFinder.find`."""

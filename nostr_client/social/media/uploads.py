@@ -51,12 +51,15 @@ OnProgress = Callable[[UploadProgress], None]
 
 
 class UploadFile(msgspec.Struct, frozen=True):
-    """A file as it goes out. `cleaned`: what it said of its maker was left out."""
+    """A file as it goes out, with `alt` for whoever does not see it. `cleaned`: what it said of its
+    maker was left out."""
 
     blob: Blob
     width: int = 0
     height: int = 0
     cleaned: bool = False
+    alt: str = ""
+    blurhash: str = ""
 
 
 class UploadReport(msgspec.Struct, frozen=True):
@@ -90,22 +93,20 @@ class UploadReport(msgspec.Struct, frozen=True):
         if not self.ok:
             raise UploadFailed(self)
 
-    def item(self, alt: str = "") -> MediaItem:
-        """The file as an event may name it, with `alt` for whoever does not see it.
-
-        Raises UploadFailed where nobody serves it.
-        """
+    def item(self) -> MediaItem:
+        """The file as an event may name it. Raises UploadFailed where nobody serves it."""
         self.raise_if_failed()
         first, *others = (answer.url for answer in self.served)
         blob = self.file.blob
         return MediaItem(
             url=first,
-            alt=alt,
+            alt=self.file.alt,
             type=blob.type,
             width=self.file.width,
             height=self.file.height,
             size=len(blob.data),
             sha256=blob.sha256,
+            blurhash=self.file.blurhash,
             fallbacks=tuple(others),
         )
 
@@ -115,13 +116,15 @@ class UploadReport(msgspec.Struct, frozen=True):
             return "no media server was asked"
         line = f"{len(self.served)} of {len(self.answers)} media servers have it"
         others = [str(answer) for answer in self.answers if not answer.served]
+        if self.ok and self.lacking:
+            others.append("one more would keep it where these are lost")
         if not self.kept:
             others.append("no copy is kept here: the folder for them is full")
         return f"{line}; {'; '.join(others)}" if others else line
 
 
-def read_file(path: Path, *, as_it_is: bool = False) -> UploadFile:
-    """The file at `path`, ready to go out. Blocks.
+def read_file(path: Path, *, alt: str = "", as_it_is: bool = False) -> UploadFile:
+    """The file at `path`, ready to go out, with `alt`: what is on it. Blocks.
 
     `as_it_is`: it may say of its maker what it says; else a file of which nobody here knows what
     it says is refused. Raises MetadataUnknown for that, InvalidData, SecretFound, StoreError.
@@ -137,7 +140,8 @@ def read_file(path: Path, *, as_it_is: bool = False) -> UploadFile:
         data = without_metadata(data)
     elif not as_it_is:
         raise MetadataUnknown(mime)
-    return UploadFile(Blob.of(data, mime), form.width, form.height, cleaned)
+    refuse_codes(alt)
+    return UploadFile(Blob.of(data, mime), form.width, form.height, cleaned, alt)
 
 
 class MetadataUnknown(InvalidData):
@@ -153,6 +157,7 @@ class MetadataUnknown(InvalidData):
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        path = path.expanduser()
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise InvalidData(f"{path} is not a file")
@@ -160,6 +165,8 @@ def _bytes_of(path: Path) -> bytes:
             raise InvalidData(f"{path} has {found.st_size} bytes: at most {MOST_BYTES} are sent")
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
+    except RuntimeError:  # a home of somebody who is not there
+        raise InvalidData(f"{path} is not a file") from None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror or error}") from error
     if not 0 < len(data) <= MOST_BYTES:

@@ -28,6 +28,7 @@ NOTE: Final = KeyGroup(
     (
         *(act.key for act in ACTS if isinstance(act, NoteAct)),
         Key("s", "unfold", "Show or hide what a content warning folds"),
+        Key("i", "pictures", "Show its pictures; once more, one of them large"),
     ),
 )
 PERSON: Final = KeyGroup(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,7 @@ from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES, pane_named
+from nostr_client.tui.pictures import Pictures, wanted_by
 from nostr_client.tui.polling import poll
 from nostr_client.tui.screens.auth import say_purpose
 from nostr_client.tui.targets import NoteTarget
@@ -78,7 +80,12 @@ class MainScreen(Screen[None]):
         self.awaits_note = False
         """A note was sent from here and has not come to the lists yet."""
         self.names = NameCache(client)
-        self.renderer = NoteRenderer(self.names.label)
+        self.pictures = Pictures(
+            client,
+            by_themselves=wanted_by(environment.config, os.environ),
+            titles=environment.config.media and environment.config.link_titles,
+        )
+        self.renderer = NoteRenderer(self.names.label, pictures=self.pictures)
         self._status = StatusLine(id="status")
         self._rails = (
             NavigationRail(PANES, upright=False, id="tabs"),
@@ -174,6 +181,7 @@ class MainScreen(Screen[None]):
     # What arrives
 
     def on_mount(self) -> None:
+        start_worker(self, self._know_followed, "pictures")
         self.go_to(self.pane.name)
         start_worker(self, self._begin, "begin")
 
@@ -277,6 +285,7 @@ class MainScreen(Screen[None]):
     async def _poll_views(self, relays: Sequence[RelayRow]) -> None:
         if await self.names.catch_up():
             self._redraw_notes()
+        await self._know_followed()
         await self.view.poll(relays, shown=True)
         await self._poll_hidden(relays)
         marks = {name: view.mark for name, view in self.views.items()}
@@ -284,6 +293,11 @@ class MainScreen(Screen[None]):
             rail.marks = marks
         if self.view.notes is not None and self.names.has_unknown:
             start_worker(self, self._fetch_names, "names")
+
+    async def _know_followed(self) -> None:
+        """Whose pictures may come by themselves."""
+        if await self.pictures.know_followed():
+            self._redraw_notes()
 
     async def _poll_hidden(self, relays: Sequence[RelayRow]) -> None:
         """Sections that are not in front cost nothing; those with a mark are looked at when

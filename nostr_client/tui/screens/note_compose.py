@@ -27,6 +27,7 @@ from nostr_client.tui.draft_text import DraftText
 from nostr_client.tui.external_editor import edited_by_editor
 from nostr_client.tui.keymap import WRITING, WRITING_NOTE
 from nostr_client.tui.note_renderer import quoted
+from nostr_client.tui.screens.attach import AttachScreen
 from nostr_client.tui.screens.compose import ComposeScreen, Submit
 from nostr_client.tui.screens.dialogs import PromptDialog, key_words
 from nostr_client.tui.time_format import moment
@@ -88,7 +89,10 @@ class NoteComposeScreen(ComposeScreen):
     """Writes one note, for `purpose`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*WRITING.bindings(), *WRITING_NOTE.bindings()]
-    MORE_KEYS = (("ctrl+l", "later"), ("ctrl+g", "editor"), ("ctrl+t", "warning"))
+    MORE_KEYS = (
+        *(("ctrl+l", "later"), ("ctrl+g", "editor"), ("ctrl+o", "picture")),
+        ("ctrl+t", "warning"),
+    )
 
     def __init__(
         self,
@@ -255,6 +259,17 @@ class NoteComposeScreen(ComposeScreen):
         self._sent = True
         self.post_message(Say(f"It goes out {moment(at, time.time())}. {HERE_ONLY}"))
         self.dismiss(None)
+
+    def action_attach(self) -> None:
+        if self.takes_keys.is_set():
+            start_worker(self, self._ask_file, "attach", exclusive=True)
+
+    async def _ask_file(self) -> None:
+        """A file goes onto media servers, and its link comes into the text."""
+        url = await self.app.push_screen_wait(AttachScreen(self._client))
+        if url:
+            before = self.text.before_cursor
+            self.text.insert(f"{' ' if before and not before[-1].isspace() else ''}{url} ")
 
     # The person's own editor
 

@@ -14,7 +14,7 @@ from nostr_client.tui.note_renderer import STYLES, NoteRenderer
 from nostr_client.tui.targets import NoteTarget, target_of_view
 from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
-from nostr_client.tui.widgets.windowed_list import WindowedList
+from nostr_client.tui.widgets.picture_list import PictureList
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ AGES_EVERY = 30.0
 """Seconds after which the ages of notes, in minutes, are said anew."""
 
 
-class _NoteKeys(WindowedList[T]):
+class _NoteKeys(PictureList[T]):
     """The keys on a note."""
 
     BINDINGS = NOTE.bindings()
@@ -78,6 +78,13 @@ class NoteList(_NoteKeys[NoteView]):
     def unfolded(self) -> set[str]:
         return self._renderer.unfolded
 
+    @property
+    def notes_renderer(self) -> NoteRenderer:
+        return self._renderer
+
+    def view_of(self, item: NoteView) -> NoteView | None:
+        return item
+
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         if self.note is not None:  # what is not here is looked for when it is opened
@@ -98,6 +105,13 @@ class ThreadList(_NoteKeys[ThreadRow]):
     @property
     def unfolded(self) -> set[str]:
         return self._renderer.notes.unfolded
+
+    @property
+    def notes_renderer(self) -> NoteRenderer:
+        return self._renderer.notes
+
+    def view_of(self, item: ThreadRow) -> NoteView | None:
+        return item.view
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
@@ -124,6 +138,13 @@ class ArticleList(_NoteKeys[ArticleRow]):
     @property
     def unfolded(self) -> set[str]:
         return self._renderer.notes.unfolded
+
+    @property
+    def notes_renderer(self) -> NoteRenderer:
+        return self._renderer.notes
+
+    def view_of(self, item: ArticleRow) -> NoteView | None:
+        return None if item.answer is None else item.answer.view
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()

@@ -31,7 +31,7 @@ from tests.social.media.pictures import jpeg
 
 SIGNER = LocalSigner(SecretKey.from_hex("1" * 64))
 DATA = b"a picture of a dog" * 1000
-FILE = UploadFile(Blob.of(DATA, "image/png"), 30, 20)
+FILE = UploadFile(Blob.of(DATA, "image/png"), 30, 20, alt="a dog")
 
 
 def at(url: str, dial: DialOptions = LOCAL, signer: LocalSigner | None = SIGNER) -> MediaServer:
@@ -70,7 +70,7 @@ async def test_one_is_sent_it_and_the_other_copies_it(tmp_path: Path) -> None:
         (two.url, "copying"),
         (two.url, "done"),
     ]
-    item = report.item("a dog")
+    item = report.item()
     assert item.url == f"{one.url}/{FILE.blob.sha256}.png"
     assert item.fallbacks == (f"{two.url}/{FILE.blob.sha256}.png",)
     note = signed(content=f"look {item.url}", tags=(imeta_tag(item),))
