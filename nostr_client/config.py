@@ -22,6 +22,8 @@ stranger_quota_mb = 16                # kept of what one of those people wrote
 copies_of_others_mb = 10              # of what is bookmarked for everybody to see, and of people of
                                       # whom a copy is kept, that goes into reserve too; 0: none
 muted_kinds = [1985]                  # kinds of events that no list of this client shows
+sync_drafts = false                   # true: drafts follow you to your other devices, encrypted, on
+                                      # your private relays (NIP-37)
 theme = "nord"
 lock_after = 60                       # minutes without a key or a click until the terminal client
                                       # wants the account's password again; 0: never
@@ -159,6 +161,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of what others wrote, bookmarked or kept, that copies are placed of in reserve."""
     muted_kinds: tuple[Kind, ...] = ()
     """Kinds of events that are not shown in lists."""
+    sync_drafts: bool = False
+    """Do drafts follow the account to its other devices (NIP-37)?"""
     theme: str | None = None
     lock_after: Minutes = 60
     """Until an account with a password is locked in the terminal client; 0: never."""

@@ -57,7 +57,8 @@ class NostrClient(RoomsOnDemand):
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
     reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `schedule` (notes that
     go out at a time), `completion` (of what is being written), `follows`, `mutes`,
-    `bookmarks`, `blocked_relays`, `private_relays` (NIP-37), `relays`, `lists` (their earlier
+    `bookmarks`, `blocked_relays`, `private_relays` and
+    `synced_drafts` (NIP-37), `relays`, `lists` (their earlier
     versions), `timeline`, `threads`, `search`, `messages` (private ones), `key_leaks` (the alarm),
     `feed_sync` (the background reading);
     `replication`, `history` (what relays hold, compared and fetched), `own_history` (all of one's

@@ -55,6 +55,7 @@ from nostr_client.social.relay_portraits import RelayPortraits
 from nostr_client.social.scheduled import Schedule
 from nostr_client.social.search import Search
 from nostr_client.social.search_relays import SearchRelays
+from nostr_client.social.synced_drafts import SyncedDrafts
 from nostr_client.social.threads import Threads
 from nostr_client.social.timeline import Timeline
 from nostr_client.social.zaps import Zaps
@@ -70,6 +71,7 @@ class ClientRooms(ClientNetwork):
     publisher: Publisher
     notes: Notes
     schedule: Schedule
+    synced_drafts: SyncedDrafts
     follows: Follows
     completion: Completion
     mutes: Mutes
@@ -126,6 +128,16 @@ class ClientRooms(ClientNetwork):
         self.bookmarks = Bookmarks(self.courier, self.guard, me)
         self.blocked_relays = BlockedRelays(self.courier, self.guard, me, data, self._leave)
         self.private_relays = PrivateRelays(self.courier, self.guard, me)
+        self.courier.private_relays = self.private_relays.urls
+        self.synced_drafts = SyncedDrafts(
+            self.notes,
+            self.publisher,
+            owner=me,
+            on=self.config.sync_drafts,
+            private_relays=self.private_relays.urls,
+            folder=data,
+            clock=clock,
+        )
         self.relays = MyRelays(self.courier, self.guard, me, found_at(data, me))
         self.relay_facts = RelayFactBook(
             data / "relay_facts.json", self.book.policy, self.config.proxy, clock

@@ -69,6 +69,12 @@ ROUNDS: Final = 4
 
 OnAnswer = Callable[[Answer], None]
 Logins = Callable[[], Awaitable[frozenset[str]]]
+PrivateRelayUrls = Callable[[], Awaitable[tuple[str, ...] | None]]
+"""None while they are not known."""
+
+
+async def _no_relays() -> None:
+    return None
 
 
 class Courier(RelayReader):
@@ -97,6 +103,8 @@ class Courier(RelayReader):
         self.on_planned: Callable[[], None] = lambda: None
         self.logins: Logins = book.account_relays
         """The relays that may know who the account is (NIP-42): protected events go there alone."""
+        self.private_relays: PrivateRelayUrls = _no_relays
+        """Where the account keeps what only it can read (kind 10013): its drafts go there alone."""
 
     async def __aenter__(self) -> Self:
         self.pool.on_late = self._on_late_answer
@@ -326,6 +334,10 @@ class Courier(RelayReader):
             await self.fetch_lists(recipients, kind=kinds.DM_RELAYS)
             inboxes = await self.book.dm_relays(recipients)
             return Audience(PersonRelays(event.pubkey), inboxes=inboxes)
+        if event.kind == kinds.DRAFT_WRAP:
+            mine = event.pubkey == self.book.owner
+            private = await self.private_relays() if mine else None
+            return Audience(PersonRelays(event.pubkey), private=private or ())
         pubkeys = await self._addressed(event)
         if ask:
             await self.fetch_lists({event.pubkey, *pubkeys})

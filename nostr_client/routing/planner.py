@@ -5,7 +5,8 @@ addresses people to the relays where they read: to all of them of whoever is ans
 others who are tagged, of whom those count whom the author follows, and more up to ten in all. It is
 said who was left out. The author's profile, follow list and relay lists go
 to the indexers too, and the relay lists to every relay that we know. A deletion also goes wherever
-the deleted events have copies. A gift wrap goes to its recipient's message relays and nowhere else.
+the deleted events have copies. A gift wrap goes to its recipient's message relays and nowhere else,
+a draft (NIP-37) to its author's private relays.
 A request to vanish (NIP-62) goes where it names and nowhere else; if that is everywhere, wherever
 the author's events and lists may be, but not to the own relay. A protected event (NIP-70) goes
 where its author may be known alone: no other relay takes it.
@@ -41,7 +42,7 @@ SPREAD_KINDS: Final = frozenset({kinds.RELAY_LIST, kinds.DM_RELAYS})
 """What others need to find the author at all: spread as widely as we can."""
 UNPUBLISHED: Final = frozenset({kinds.AUTH, kinds.SEAL})
 """Kinds that never go to a relay as events of their own (NIP-42, NIP-59)."""
-UNKEPT: Final = frozenset({kinds.DIRECT_MESSAGE, kinds.VANISH, *kinds.GIFT_WRAPS})
+UNKEPT: Final = frozenset({kinds.DIRECT_MESSAGE, kinds.VANISH, kinds.DRAFT_WRAP, *kinds.GIFT_WRAPS})
 """Kinds that are not kept where nobody asked for them."""
 LEFT_ALONE: Final = UNKEPT | UNPUBLISHED
 """Of what the account wrote elsewhere, kinds that get no further copies by themselves."""
@@ -93,7 +94,8 @@ class Audience:
     `author` are those of its author, `people` those of `addressed(event)`, `copies` where the
     events that it deletes are, or the relays that a request to vanish is for, `inboxes` the message
     relays (kind 10050) of a gift wrap's recipients, `logins` the relays that may know who the
-    author is: all of them, where that is None.
+    author is: all of them, where that is None; `private` the private relays (kind 10013) of the
+    author of a draft.
     """
 
     author: PersonRelays
@@ -101,6 +103,7 @@ class Audience:
     copies: Sequence[str] = ()
     inboxes: Mapping[str, Sequence[str]] = field(default_factory=dict)
     logins: frozenset[str] | None = None
+    private: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,8 @@ def plan_publish(
     if event.kind == kinds.VANISH:
         return _vanish_relays(event, audience, ours, avoid)
     chosen = dict.fromkeys([ours.own_relay] if ours.own_relay else [])
+    if event.kind == kinds.DRAFT_WRAP:
+        return tuple(alive((*chosen, *audience.private), avoid))
     chosen |= dict.fromkeys(home(audience.author, ours, avoid=avoid, caps=caps))
     if event.kind == kinds.DELETION:
         chosen |= dict.fromkeys(alive(audience.copies, avoid)[: caps.copies])

@@ -38,8 +38,28 @@ class Composer:
         async def later(text: str, saver: drafts.DraftSaver, at: int) -> None:
             await main.client.schedule.add(await self._writing(main, text, purpose), at)
             await saver.sent(text)  # what is scheduled is on disk
+            self._follow_to_other_devices(main, purpose, "")
 
-        return NoteComposeScreen(main.client, drafts.DraftSaver(draft), submit, later, purpose)
+        def kept(text: str) -> None:
+            self._follow_to_other_devices(main, purpose, text)
+
+        saver = drafts.DraftSaver(draft)
+        return NoteComposeScreen(
+            main.client, saver, submit, later=later, kept=kept, purpose=purpose
+        )
+
+    def _follow_to_other_devices(self, main: MainScreen, purpose: Purpose, draft: str) -> None:
+        """The draft is this now, or none any more; where that is asked for (NIP-37)."""
+        synced, name = main.client.synced_drafts, purpose.draft_name
+
+        async def sync() -> None:
+            if draft.strip():
+                await synced.keep(name, await self._writing(main, draft, purpose))
+            else:
+                await synced.forget(name)
+
+        if synced.on:
+            self._ui.start(sync, "sync")
 
     async def flush(self) -> None:
         """Put what is being sent on disk as drafts, should it not be a note yet. Raises
@@ -87,6 +107,7 @@ class Composer:
         sending.event_id = posted.id
         sending.kept = True
         await saver.sent(text)
+        self._follow_to_other_devices(main, purpose, "")
         for answer in posted.report.answers:
             sending.add_answer(answer)
         sending.finish()

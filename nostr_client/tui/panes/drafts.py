@@ -18,7 +18,9 @@ from textual.widgets import Static
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import first_lines
 from nostr_client.social.scheduled import ScheduledNote
+from nostr_client.social.synced_drafts import SyncedDraft
 from nostr_client.social.views import Posted, RelayRow
+from nostr_client.social.writing import Writing
 from nostr_client.tui.app_messages import Say, WriteOn
 from nostr_client.tui.draft_text import DraftText
 from nostr_client.tui.drafts import DraftFile, KeptDraft, kept_drafts, private_room
@@ -46,10 +48,11 @@ KEYS: Final = KeyGroup(
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """One thing that is not sent: a draft, or a note that goes out at a time. `problem`: why that
-    could not be done when it was due."""
+    """One thing that is not sent: a draft, one that another device began, or a note that goes out
+    at a time. `problem`: why that could not be done when it was due."""
 
     draft: KeptDraft | None = None
+    synced: SyncedDraft | None = None
     scheduled: ScheduledNote | None = None
     late: bool = False
     problem: str = ""
@@ -58,6 +61,8 @@ class Unsent:
     def key(self) -> str:
         if self.scheduled is not None:
             return f"scheduled-{self.scheduled.id}"
+        if self.synced is not None:
+            return f"synced-{self.synced.identifier}"
         return self.draft.name if self.draft is not None else ""
 
 
@@ -82,6 +87,13 @@ class UnsentRenderer(ItemRenderer[Unsent]):
             head = Content.assemble(
                 (f"{what}  ", style("list--strong")),
                 (words.replace("\n", " "), style("list--warn" if bad else "list--good")),
+            )
+            text = writing.text
+        elif item.synced is not None:
+            writing = item.synced.writing
+            head = Content.assemble(
+                (f"{_what(writing.reply_to, writing.quote)}  ", style("list--strong")),
+                (f"draft of another device, {passed(item.synced.at, now)}", dim),
             )
             text = writing.text
         else:
@@ -136,6 +148,7 @@ class DraftsPane(PaneView):
         self._list = UnsentList(UnsentRenderer(), gap=1)
         self._foot = Static("", markup=False, classes="foot")
         self._shown: tuple[Unsent, ...] = ()
+        self._elsewhere: tuple[SyncedDraft, ...] = ()
         self._asked: set[str] = set()
         """Late notes about which the person was asked in this run."""
         self._client.schedule.on_sent = self._went_out
@@ -151,6 +164,12 @@ class DraftsPane(PaneView):
 
     def open(self) -> None:
         start_worker(self, self._read, "drafts")
+        if self._client.synced_drafts.on:
+            start_worker(self, partial(self._done, self._fetch), "synced", exclusive=True)
+
+    async def _fetch(self) -> None:
+        await self._client.synced_drafts.fetch()
+        self._elsewhere = tuple(await self._client.synced_drafts.elsewhere())
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         waiting = await self._client.schedule.all()
@@ -183,6 +202,7 @@ class DraftsPane(PaneView):
                 for note in waiting
             ),
             *(Unsent(draft=draft) for draft in kept),
+            *(Unsent(synced=draft) for draft in self._elsewhere),
         )
         self._foot.update("" if found else EMPTY)
         if found != self._shown:
@@ -210,16 +230,30 @@ class DraftsPane(PaneView):
         """Go on writing. A scheduled note is taken back for it, and is a draft from then on."""
         if item.scheduled is not None:
             await self._write_on_scheduled(item.scheduled)
+        elif item.synced is not None:
+            await self._write_on_synced(item.synced)
         elif item.draft is not None and item.draft.is_private:
             await self._open_room(item.draft)
         elif item.draft is not None:
             self.post_message(WriteOn(item.draft.answers, item.draft.quotes))
 
-    async def _write_on_scheduled(self, note: ScheduledNote) -> None:
-        writing = note.writing
-        draft = str(DraftText(writing.text, writing.warning))
+    async def _write_on_synced(self, synced: SyncedDraft) -> None:
+        """It is a draft of this machine from then on, which goes on with the other one."""
+        file, draft, name = self._draft_for(synced.writing)
+        await asyncio.to_thread(file.put_back, draft)
+        await self._client.synced_drafts.adopt(name, synced.identifier)
+        self._elsewhere = tuple(one for one in self._elsewhere if one != synced)
+        self.post_message(WriteOn(synced.writing.reply_to, synced.writing.quote))
+
+    def _draft_for(self, writing: Writing) -> tuple[DraftFile, str, str]:
+        """Where what was written is a draft, as what, and under which name."""
         name = Purpose(writing.reply_to, writing.quote).draft_name
         file = DraftFile(self._client.paths, self._client.pubkey, name)
+        return file, str(DraftText(writing.text, writing.warning)), name
+
+    async def _write_on_scheduled(self, note: ScheduledNote) -> None:
+        writing = note.writing
+        file, draft, _ = self._draft_for(writing)
         await asyncio.to_thread(file.put_back, draft)  # first, so that it lies somewhere always
         if await self._client.schedule.take_back(note.id) is None:
             await asyncio.to_thread(file.drop_sent, draft)
@@ -241,9 +275,14 @@ class DraftsPane(PaneView):
         if item.scheduled is not None:
             if await self._client.schedule.take_back(item.scheduled.id) is None:
                 self.post_message(Say("It is too late: it is being sent.", "warning"))
+        elif item.synced is not None:
+            await self._client.synced_drafts.blank(item.synced.identifier)
+            self._elsewhere = tuple(one for one in self._elsewhere if one != item.synced)
         elif item.draft is not None:
             file = DraftFile(self._client.paths, self._client.pubkey, item.draft.name)
             await asyncio.to_thread(file.drop)
+            if not item.draft.is_private:
+                await self._client.synced_drafts.forget(item.draft.name)
 
     async def _send_now(self, item: Unsent) -> None:
         if item.scheduled is None:

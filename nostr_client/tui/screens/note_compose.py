@@ -99,15 +99,19 @@ class NoteComposeScreen(ComposeScreen):
         client: NostrClient,
         saver: drafts.DraftSaver,
         submit: Submit,
+        *,
         later: SubmitLater,
+        kept: Callable[[str], object],
         purpose: Purpose,
     ) -> None:
-        """`later` is `submit` for a note that goes out at a time."""
+        """`later` is `submit` for a note that goes out at a time; `kept` is told of the draft that
+        stays when this closes."""
         super().__init__(
             saver, submit, title=purpose.title, answered=purpose.about, start=purpose.text
         )
         self.purpose = purpose
         self._later = later
+        self._tell_kept = kept
         self._client = client
         self._names = MentionNames()
         self._known = Vocabulary()
@@ -208,8 +212,11 @@ class NoteComposeScreen(ComposeScreen):
         if self._offered.is_open:
             self._closed_at = self.text.before_cursor
             self._offered.offer(())
-        else:
-            await super().action_keep()
+            return
+        self._trouble = ""  # who wants to leave hears it again
+        if await self._flush():
+            self._tell_kept(self.draft)
+            self.dismiss(None)
 
     # What goes along
 

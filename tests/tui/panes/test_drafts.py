@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -111,3 +112,49 @@ async def test_what_is_due_goes_out_and_what_is_late_is_asked(
         await pilot.press("s", "y")
         await until(lambda: not list(folder.glob("*.json")))
         assert sorted(await own_notes(app, world)) == ["the due one", "the late one"]
+
+
+async def test_a_draft_follows_to_another_device(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = "ws://127.0.0.1:9"
+
+    async def private_relays() -> tuple[str, ...]:
+        return (relay,)
+
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        client = client_of(app)
+        synced, store = client.synced_drafts, client.store
+        synced.on = True
+        synced._private_relays = client.courier.private_relays = private_relays
+
+        async def wraps() -> list[str]:
+            found = await store.query([Filter.of(kinds=[31234])])
+            return [event.content for event in found]
+
+        await pilot.press("c")
+        await type_in(pilot, "half a thought")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        async with asyncio.timeout(30):
+            while not await wraps():
+                await asyncio.sleep(0.02)
+        assert "thought" not in str(await wraps())
+        await pilot.press("c")
+        await sees(app, "half a thought")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        assert await wraps() != [""], "opening it deletes it nowhere"
+        synced._path.unlink()  # as another device, which knows nothing of it
+        draft(world, drafts.NEW_NOTE).drop()
+        app.action_section("drafts")
+        await sees(app, "draft of another device")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, NoteComposeScreen))
+        await sees(app, "half a thought")
+        await pilot.press("ctrl+s")
+        await until(lambda: app.screen is app.main)
+        async with asyncio.timeout(30):
+            while await wraps() != [""]:
+                await asyncio.sleep(0.02)
