@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
@@ -22,8 +22,15 @@ from nostr_client.social.synced_drafts import SyncedDraft
 from nostr_client.social.views import Posted, RelayRow
 from nostr_client.social.writing import Writing
 from nostr_client.tui.app_messages import Say, WriteOn
+from nostr_client.tui.completing import MentionNames
 from nostr_client.tui.draft_text import DraftText
-from nostr_client.tui.drafts import DraftFile, KeptDraft, kept_drafts, private_room
+from nostr_client.tui.drafts import (
+    SHOWN_BYTES,
+    DraftFile,
+    KeptDraft,
+    kept_drafts,
+    private_room,
+)
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog
@@ -67,7 +74,10 @@ class Unsent:
 
 
 class UnsentRenderer(ItemRenderer[Unsent]):
-    """What it is and when, above the beginning of its text."""
+    """What it is and when, above the beginning of its text, in which people have their names."""
+
+    def __init__(self, name_of: Callable[[str], str]) -> None:
+        self._name_of = name_of
 
     def key(self, item: Unsent) -> str:
         return item.key
@@ -103,7 +113,8 @@ class UnsentRenderer(ItemRenderer[Unsent]):
                 (f"{what}  ", style("list--strong")), (f"draft, {passed(draft.at, now)}", dim)
             )
             text = "encrypted" if draft.is_private else DraftText.of(draft.text).body
-        first = next(iter(first_lines(text)), "")
+        shown = MentionNames().shown(text[:SHOWN_BYTES], self._name_of)
+        first = next(iter(first_lines(shown)), "")
         return [line.truncate(width, ellipsis=True) for line in (head, Content.styled(first, dim))]
 
 
@@ -145,7 +156,7 @@ class DraftsPane(PaneView):
         super().__init__()
         self._client = context.client
         self._names = context.names
-        self._list = UnsentList(UnsentRenderer(), gap=1)
+        self._list = UnsentList(UnsentRenderer(context.names.label), gap=1)
         self._foot = Static("", markup=False, classes="foot")
         self._shown: tuple[Unsent, ...] = ()
         self._elsewhere: tuple[SyncedDraft, ...] = ()
@@ -170,6 +181,9 @@ class DraftsPane(PaneView):
     async def _fetch(self) -> None:
         await self._client.synced_drafts.fetch()
         self._elsewhere = tuple(await self._client.synced_drafts.elsewhere())
+
+    def redraw(self, *, shown: bool) -> None:
+        self._list.redraw()
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         waiting = await self._client.schedule.all()

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from nostr_client.client import NostrClient
+from nostr_client.nips import nip19
 from nostr_client.protocol.filters import Filter
 from nostr_client.social import scheduled
 from nostr_client.social.scheduled import LATE, ScheduledNote
@@ -38,12 +39,13 @@ async def test_drafts_are_listed_opened_and_thrown_away(world: World) -> None:
     await world.account()
     roof = world.note("ben", "The roof is fixed.")
     await world.put(world.named("ben"), roof)
-    draft(world, drafts.reply_to(roof.id)).write("and the door?")
+    ben = nip19.encode_npub(world.pubkey("ben"))
+    draft(world, drafts.reply_to(roof.id)).write(f"and the door, nostr:{ben}?")
     draft(world, drafts.quoting("cd" * 32)).write("Content-Warning: x\n\nlook at this \x1b[2J")
     draft(world, f"{drafts.private_room(['a'])}").write("encrypted text of nobody")
     async with world.at_home() as (app, pilot):
         app.action_section("drafts")
-        await sees(app, "and the door?")
+        await sees(app, "and the door, @ben?")
         assert "look at this" in shown(app)
         assert "Content-Warning" not in shown(app)
         assert "private message" in shown(app)
@@ -57,7 +59,7 @@ async def test_drafts_are_listed_opened_and_thrown_away(world: World) -> None:
         await pilot.press("x")
         await sees(app, "Throw it away?")
         await pilot.press("n", "x", "y")
-        await until(lambda: "and the door?" not in shown(app))
+        await until(lambda: "and the door" not in shown(app))
         assert len(kept_drafts(world.where, world.pubkey("ana"))) == 2
 
 
