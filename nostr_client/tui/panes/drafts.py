@@ -152,6 +152,8 @@ class UnsentList(WindowedList[Unsent]):
 class DraftsPane(PaneView):
     """The drafts and the schedule of the account."""
 
+    has_mark = True
+
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
         self._client = context.client
