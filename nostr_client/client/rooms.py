@@ -73,6 +73,7 @@ class ClientRooms(ClientNetwork):
     schedule: Schedule
     synced_drafts: SyncedDrafts
     follows: Follows
+    acquaintances: Acquaintances
     completion: Completion
     mutes: Mutes
     bookmarks: Bookmarks
@@ -122,6 +123,7 @@ class ClientRooms(ClientNetwork):
             self.notes, self.publisher, folder=data / "scheduled" / (me or "nobody"), clock=clock
         )
         self.follows = Follows(self.courier, self.guard, me)
+        self.acquaintances = Acquaintances(self.store, self.follows, me)
         self.completion = Completion(self.store, self.follows, self.profiles, owner=me, clock=clock)
         self.mutes = Mutes(self.courier, self.guard, me, data, self.config.muted_kinds)
         await self.mutes.recall()
@@ -216,6 +218,7 @@ class ClientRooms(ClientNetwork):
             self.profiles,
             self.follows,
             searched,
+            acquaintances=self.acquaintances,
             facts=self.relay_facts,
             owner=me,
             own=self._own_keys,
@@ -257,12 +260,11 @@ class ClientRooms(ClientNetwork):
     def _furnish_notifications(self) -> ConcernReading:
         """What concerns the account, and what reads it."""
         me, data, clock = self.pubkey, self.paths.data, self._clock
-        acquaintances = Acquaintances(self.store, self.follows, me)
         followers = Followers(data / f"followers-{me[:16] or 'nobody'}.json", me, clock)
         own = OwnThingsFinder(self.store, me)
         self.notifications = Notifications(
             *(self.store, self.mutes, self.zaps),
-            acquaintances=acquaintances,
+            acquaintances=self.acquaintances,
             followers=followers,
             own=own,
             owner=me,
@@ -271,7 +273,7 @@ class ClientRooms(ClientNetwork):
         )
         return ConcernReading(
             self.courier,
-            acquaintances=acquaintances,
+            acquaintances=self.acquaintances,
             followers=followers,
             own=own,
             owner=me,

@@ -1,27 +1,33 @@
-"""Whom the account knows: those it follows, and those whom these follow, as far as it is here."""
+"""Whom the account knows: those it follows, and those whom these follow, as far as it is here.
+
+No relay is asked: what others follow is known where their lists are in the store. One count looks
+at no more than the lists that name the person; counts are kept for a while, so that screens and
+rankings can ask for them without waiting.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Final
 
+from nostr_client.errors import QueryTimeout
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.social.follows import Follows
-from nostr_client.store.contract import EventStore
+from nostr_client.store.contract import EventStore, Priority
 from nostr_client.tasks import Turns
 
-AT_ONCE: Final = 20
-MOST_LISTS: Final = 60
-"""Follow lists that are looked at for `AT_ONCE` people."""
+COUNT_LIMIT: Final = 0.5
+"""Seconds for one count."""
+COUNTED_FOR: Final = 600.0
+"""Seconds for which a count is believed."""
 MOST_KEPT: Final = 5_000
-LOOK_AGAIN: Final = 600.0
-"""Seconds for which it is believed who knows whom."""
 
 
 class Acquaintances:
-    """No relay is asked: what others follow is known where their lists are in the store."""
+    """Those whom the account `owner` (hex, or empty) knows. `clock` counts seconds."""
 
     def __init__(
         self,
@@ -34,9 +40,7 @@ class Acquaintances:
         self._follows = follows
         self._owner = owner
         self._clock = clock
-        self._looked = clock()
-        self._by_friends: dict[str, bool] = {}
-        """Of people who are not followed: does somebody follow them who is?"""
+        self._counts: OrderedDict[str, tuple[int | None, float]] = OrderedDict()
         self._friends: frozenset[str] = frozenset()
 
     async def friends(self) -> frozenset[str]:
@@ -44,26 +48,60 @@ class Acquaintances:
         friends = frozenset((*await self._follows.pubkeys(), self._owner))
         if friends != self._friends:
             self._friends = friends
-            self._by_friends.clear()
+            self._counts.clear()
         return friends
+
+    async def known_by(self, pubkeys: Collection[str]) -> dict[str, int | None]:
+        """For each of these, how many of those whom the account follows follow them; None where
+        that took too long to count, or it follows nobody. Raises StoreError."""
+        friends = await self.friends() - {self._owner}
+        turns = Turns()
+        found: dict[str, int | None] = {}
+        for pubkey in dict.fromkeys(pubkeys):
+            await turns.rest()
+            if not friends:
+                found[pubkey] = None
+            elif self._is_counted(pubkey):
+                found[pubkey] = self._counts[pubkey][0]
+            else:
+                found[pubkey] = await self._count(pubkey, friends)
+        return found
+
+    def counted(self, pubkey: str) -> int | None:
+        """The same of one, as far as it was counted; at once."""
+        return self._counts[pubkey][0] if self._is_counted(pubkey) else None
 
     async def strangers(self, pubkeys: Collection[str]) -> set[str]:
         """Of these, those whom nobody knows whom the account follows. Raises StoreError."""
-        friends = await self.friends()
-        others = set(pubkeys) - friends
-        now = self._clock()
-        if len(self._by_friends) > MOST_KEPT or not 0 <= now - self._looked < LOOK_AGAIN:
-            self._by_friends.clear()
-            self._looked = now
-        unknown = sorted(others - self._by_friends.keys())
-        turns = Turns()
-        for start in range(0, len(unknown), AT_ONCE):
-            asked = frozenset(unknown[start : start + AT_ONCE])
-            wanted = Filter(kinds=frozenset({kinds.FOLLOWS}), tags={"p": asked}, limit=MOST_LISTS)
-            known: set[str] = set()
-            for event in await self._store.query([wanted]):
-                await turns.rest()
-                if event.pubkey in friends and event.pubkey != self._owner:
-                    known |= asked.intersection(event.values("p"))
-            self._by_friends |= {pubkey: pubkey in known for pubkey in asked}
-        return {pubkey for pubkey in others if not self._by_friends.get(pubkey, False)}
+        others = set(pubkeys) - await self.friends()
+        if self._friends <= {self._owner}:
+            return others
+        return {pubkey for pubkey, known in (await self.known_by(others)).items() if known == 0}
+
+    def known_strangers(self, pubkeys: Collection[str]) -> set[str]:
+        """The same, as far as it is known at once; nobody is a stranger to who follows nobody."""
+        return {p for p in pubkeys if p not in self._friends and self.counted(p) == 0}
+
+    async def _count(self, pubkey: str, friends: frozenset[str]) -> int | None:
+        lists = Filter(
+            authors=friends - {pubkey},
+            kinds=frozenset({kinds.FOLLOWS}),
+            tags={"p": frozenset({pubkey})},
+        )
+        count: int | None = 0
+        try:
+            if lists.authors:
+                count = await self._store.count(
+                    [lists], priority=Priority.BACKGROUND, time_limit=COUNT_LIMIT
+                )
+        except QueryTimeout:
+            count = None
+        self._counts[pubkey] = count, self._clock()
+        self._counts.move_to_end(pubkey)
+        while len(self._counts) > MOST_KEPT:
+            self._counts.popitem(last=False)
+        return count
+
+    def _is_counted(self, pubkey: str) -> bool:
+        at = self._counts.get(pubkey, (None, -COUNTED_FOR))[1]
+        return pubkey in self._counts and 0 <= self._clock() - at < COUNTED_FOR

@@ -1,38 +1,31 @@
 """People by what they are called: whom the account follows first, then those whom its people know.
 
-`known` of a person counts how many of those that the account follows follow them, by the lists that
-are here. One count looks at no more than those lists; counts are kept for a while.
+`known` of a person counts how many of those that the account follows follow them
+(`acquaintances`).
 """
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from nostr_client.errors import QueryTimeout
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.safe_text import normalized
+from nostr_client.social.acquaintances import Acquaintances
 from nostr_client.social.follows import Follows
 from nostr_client.social.mute_matcher import MuteMatcher
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.views import Profile
-from nostr_client.store.contract import EventStore, FindsAsTyped, Priority
+from nostr_client.store.contract import EventStore, FindsAsTyped
 
 MOST: Final = 12
 """People that are shown for one text."""
 MOST_LOOKED_AT: Final = 100
-COUNT_LIMIT: Final = 0.5
-"""Seconds for one count."""
-COUNTED_FOR: Final = 600.0
-"""Seconds for which a count is kept."""
-MOST_KEPT: Final = 2_000
 
 
 class FoundPerson(msgspec.Struct, frozen=True):
@@ -63,18 +56,17 @@ class PeopleSearch:
         store: EventStore,
         profiles: Profiles,
         follows: Follows,
+        acquaintances: Acquaintances,
         *,
         mutes: Callable[[], MuteMatcher],
         owner: str,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._profiles = profiles
         self._follows = follows
+        self._acquaintances = acquaintances
         self._mutes = mutes
         self._owner = owner
-        self._clock = clock
-        self._counts: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     async def named(self, typed: str) -> list[FoundPerson]:
         """Those who are called so: who is followed first, then by how well the name fits, then by
@@ -108,7 +100,9 @@ class PeopleSearch:
         followed = set(await self._follows.pubkeys())
         profiles = await self._profiles.get_many(wanted)
         people = [
-            FoundPerson(profiles[p], p == self._owner, p in followed, self._count_kept(p))
+            FoundPerson(
+                profiles[p], p == self._owner, p in followed, self._acquaintances.counted(p)
+            )
             for p in wanted
         ]
         return sorted(people, key=lambda person: _rank(person, typed))[:MOST]
@@ -116,36 +110,11 @@ class PeopleSearch:
     async def counted(self, people: Sequence[FoundPerson]) -> tuple[FoundPerson, ...]:
         """The same, in the same order, with how many of those that the account follows follow them.
         Raises StoreError."""
-        followed = frozenset(await self._follows.pubkeys())
+        others = [person.profile.pubkey for person in people if not person.mine]
+        known = await self._acquaintances.known_by(others)
         return tuple(
-            [msgspec.structs.replace(one, known=await self._count(one, followed)) for one in people]
+            msgspec.structs.replace(one, known=known.get(one.profile.pubkey)) for one in people
         )
-
-    async def _count(self, person: FoundPerson, followed: frozenset[str]) -> int | None:
-        pubkey = person.profile.pubkey
-        if person.mine or not followed:
-            return None
-        if (kept := self._count_kept(pubkey)) is not None:
-            return kept
-        lists = Filter(
-            authors=followed - {pubkey},
-            kinds=frozenset({kinds.FOLLOWS}),
-            tags={"p": frozenset({pubkey})},
-        )
-        try:
-            count = await self._store.count(
-                [lists], priority=Priority.BACKGROUND, time_limit=COUNT_LIMIT
-            )
-        except QueryTimeout:
-            return None
-        self._counts[pubkey] = count, self._clock()
-        while len(self._counts) > MOST_KEPT:
-            self._counts.popitem(last=False)
-        return count
-
-    def _count_kept(self, pubkey: str) -> int | None:
-        count, at = self._counts.get(pubkey, (None, 0.0))
-        return count if self._clock() - at < COUNTED_FOR else None
 
 
 def _rank(person: FoundPerson, typed: str) -> tuple[int, int, int, str]:

@@ -33,6 +33,7 @@ from nostr_client.protocol.keys import PublicKey
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.relay_facts import RelayFactBook
 from nostr_client.signing.gate import OwnKeys, refuse_codes, refuse_secret_texts
+from nostr_client.social.acquaintances import Acquaintances
 from nostr_client.social.follows import Follows
 from nostr_client.social.note_views import NoteViews
 from nostr_client.social.people_search import FoundPerson, PeopleSearch
@@ -148,6 +149,7 @@ class Search:
         follows: Follows,
         relays: SearchRelays,
         *,
+        acquaintances: Acquaintances,
         facts: RelayFactBook,
         owner: str = "",
         own: OwnKeys = tuple,
@@ -158,7 +160,9 @@ class Search:
         """What was searched for last, as far as relays answered: a feed shows it."""
         self._facts = facts
         self._own = own
-        self.people = PeopleSearch(courier.store, profiles, follows, mutes=views.mutes, owner=owner)
+        self.people = PeopleSearch(
+            *(courier.store, profiles, follows, acquaintances), mutes=views.mutes, owner=owner
+        )
         self._courier = courier
         self._store = courier.store
         self._views = views

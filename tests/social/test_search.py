@@ -80,6 +80,7 @@ async def searching(
                 h.profiles,
                 h.follows,
                 relays,
+                acquaintances=h.acquaintances,
                 facts=book,
                 owner=ME,
                 own=lambda: {ME},
@@ -212,7 +213,8 @@ async def test_without_an_index_it_says_so(tmp_path: Path) -> None:
     async with house(tmp_path) as h:
         facts = RelayFactBook(tmp_path / "facts.json", h.rooms.policy, clock=h.clock)
         relays = SearchRelays(h.courier, h.guard, ME, facts=facts)
-        search = Search(h.courier, h.views, h.profiles, h.follows, relays, facts=facts, owner=ME)
+        rooms = (h.courier, h.views, h.profiles, h.follows, relays)
+        search = Search(*rooms, acquaintances=h.acquaintances, facts=facts, owner=ME)
         assert (await search.local("tea")).problem
         assert (await search.find("tea")).local.problem
 
