@@ -52,7 +52,6 @@ from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.held_acts import HOLD, HeldAct, HeldActs
 from nostr_client.tui.input_queue import InputQueue
-from nostr_client.tui.keymap import FORM, LIST, KeyGroup
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
 from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
@@ -66,16 +65,13 @@ from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.copies import CopiesScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.find import FindScreen
-from nostr_client.tui.screens.help import HelpScreen
+from nostr_client.tui.screens.help import HelpScreen, groups_at
 from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.note_compose import Purpose
 from nostr_client.tui.screens.picture import PictureScreen
-from nostr_client.tui.screens.room import KEYS as IN_ROOM
-from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.secret import SecretScreen
 from nostr_client.tui.screens.sent import SentScreen
-from nostr_client.tui.screens.survival import KEYS as ON_SURVIVAL
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
@@ -334,16 +330,7 @@ class NostrApp(ThriftyApp[int]):
     def action_help(self) -> None:
         if isinstance(self.screen, HelpScreen):
             return
-        if self.main is None:
-            here: tuple[KeyGroup, ...] = (FORM, LIST)
-        elif isinstance(self.screen, TargetScreen):
-            here = self.screen.key_groups
-        elif isinstance(self.screen, RoomScreen):
-            here = (IN_ROOM, LIST)
-        elif isinstance(self.screen, SurvivalScreen):
-            here = (ON_SURVIVAL,)
-        else:
-            here = self.main.pane.key_groups
+        here = groups_at(self.focused or self.screen)
         self.push_screen(HelpScreen(here, self.main.own_relay if self.main is not None else ""))
 
     def on_open_copies(self, message: OpenCopies) -> None:

@@ -125,6 +125,7 @@ WRITING: Final = KeyGroup(
         Key("ctrl+s", "send", "Send", "send", priority=True),
         Key("escape", "keep", "Close and keep as draft", "keep as draft", priority=True),
         Key("ctrl+z", "undo", "Undo"),
+        Key("f1", "app.help", "Every key"),
     ),
 )
 WRITING_NOTE: Final = KeyGroup(

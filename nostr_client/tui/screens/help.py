@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from nostr_client.tui.keymap import KeyGroup
+from nostr_client.tui.keymap import LIST, KeyGroup
 from nostr_client.tui.panes.registry import key_groups
 from nostr_client.tui.screens.dialogs import key_words
 
@@ -24,8 +25,24 @@ OWN_RELAY: Final = (
 )
 
 
+def groups_at(focus: DOMNode) -> tuple[KeyGroup, ...]:
+    """The keys that work where the focus is: those of its widget, of what is around it, of its
+    screen; what moves in any list comes last."""
+    found: dict[KeyGroup, None] = {}
+    for node in focus.ancestors_with_self:
+        if isinstance(node, App):
+            break
+        for kind in type(node).__mro__:
+            bound = {b.action for b in vars(kind).get("BINDINGS", ()) if isinstance(b, Binding)}
+            for group in key_groups():
+                actions = {key.action for key in group.keys}
+                if len(actions & bound) * 2 > len(actions):  # a form may leave some out
+                    found[group] = None
+    return tuple(sorted(found, key=lambda group: group is LIST))
+
+
 class HelpScreen(ModalScreen[None]):
-    """Every key, from the one keymap; what works on the screen below comes first."""
+    """Every key, from the one keymap; what works where the focus is comes first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark,f1", "dismiss", "Close", show=False)

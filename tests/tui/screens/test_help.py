@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from textual.widgets import Static
+
+from nostr_client.tui.app import NostrApp
 from nostr_client.tui.panes.registry import key_groups
-from nostr_client.tui.screens.help import HelpScreen
-from tests.tui.world import (
-    BOTH,
-    World,
-    sees,
-    shown,
-)
+from nostr_client.tui.screens.help import HelpScreen, groups_at
+from nostr_client.tui.screens.note_compose import NoteComposeScreen
+from tests.tui.world import BOTH, PASSWORD, World, sees, shown, type_in, until
 
 
 @BOTH
@@ -22,7 +21,7 @@ async def test_help_holds_every_key(world: World, size: tuple[int, int]) -> None
         for group in key_groups():
             assert group.title in texts
             assert all(key.says in texts for key in group.keys)
-        assert shown(app).index("In a list") > 0
+        assert shown(app).index("On a note") > 0
         await pilot.press("question_mark")
         assert app.screen is app.main
 
@@ -34,3 +33,29 @@ async def test_help_names_the_own_relay(world: World) -> None:
         await pilot.press("question_mark", "tab", "end")
         await sees(app, "Your own relay (off)")
         await sees(app, "own-relay start")
+
+
+async def first_title(app: NostrApp) -> str:
+    await until(lambda: isinstance(app.screen, HelpScreen))
+    await until(lambda: bool(app.screen.query(".help-part")))
+    return str(app.screen.query(".help-part").first(Static).render()).partition("\n")[0]
+
+
+async def test_it_begins_with_what_the_focus_can_do(world: World) -> None:
+    await world.account()
+    async with world.app() as (app, pilot):
+        await until(lambda: bool(app.screen.query("#password")))
+        assert groups_at(app.focused or app.screen) == (), "a card names its keys itself"
+        await type_in(pilot, PASSWORD)
+        await pilot.press("enter")
+        await until(lambda: app.main is not None and app.main.front.has_focus)
+        await pilot.press("question_mark")
+        assert await first_title(app) == "On a note"
+        await pilot.press("escape")
+        app.action_section("relays")
+        await pilot.press("question_mark")
+        assert await first_title(app) == "Relays"
+        await pilot.press("escape", "c")
+        await until(lambda: isinstance(app.screen, NoteComposeScreen))
+        await pilot.press("f1")
+        assert await first_title(app) in ("Writing", "Writing a note")
