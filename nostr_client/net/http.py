@@ -14,10 +14,9 @@ import asyncio
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
-import h11
 import msgspec
 
 from nostr_client.errors import (
@@ -30,6 +29,9 @@ from nostr_client.net.dial import DialOptions, host_and_port, open_socket
 from nostr_client.net.websocket import USER_AGENT
 from nostr_client.protocol.urls import host_of, is_onion, normalize_relay_url
 from nostr_client.tasks import OwnedTasks
+
+if TYPE_CHECKING:
+    import h11  # where it is used: a program that asks for no file starts without it
 
 MAX_BODY: Final = 1024 * 1024
 """Bytes of an answer's body."""
@@ -225,6 +227,8 @@ async def _exchange(
 ) -> Response:
     """The request goes out while the answer is read already: a server that says no need not read
     a body of many megabytes first, and most end the connection then."""
+    import h11
+
     connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
     head, body = _encoded(connection, target, request)
 
@@ -244,6 +248,8 @@ async def _exchange(
 
 def _encoded(connection: h11.Connection, target: str, request: _Request) -> tuple[bytes, bytes]:
     """What goes over the wire: the head, and the body."""
+    import h11
+
     _, _, rest = target.partition("://")
     authority, slash, path = rest.partition("/")
     headers = [
@@ -266,6 +272,8 @@ def _encoded(connection: h11.Connection, target: str, request: _Request) -> tupl
 async def _answer(
     reader: asyncio.StreamReader, connection: h11.Connection, request: _Request
 ) -> Response:
+    import h11
+
     head: h11.Response | None = None
     body = bytearray()
     try:

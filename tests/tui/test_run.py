@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,3 +38,11 @@ async def test_a_demo_that_does_not_begin_is_an_error_of_ours(
         with pytest.raises(StoreError, match="the disk is full"):
             await holder.enter(demo())
         assert holder.client is None
+
+
+@pytest.mark.slow
+def test_the_client_starts_without_what_is_rarely_used() -> None:
+    rare = "h11 numpy PIL zxingcpp keyring segno mnemonic typer zeroconf shamir_mnemonic uvloop"
+    code = f"import nostr_client.tui.run, sys; print(*{{*{rare.split()!r}}} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
