@@ -13,8 +13,8 @@
 #             message, beside their goals; BENCH='--far 10000', or --help
 # make bench-tui  the terminal client in a real terminal, beside a bare Textual list, with goals (a quarter
 #             of an hour; the machine should have nothing else to do); BENCH='--quick --only keys', or --help
-# make soak-tui  the terminal client through a day by a clock that runs 240 times as fast, with keys and
-#             events that arrive: memory, and whether anything is lost (ten minutes)
+# make soak-tui  the terminal client through a day by a clock that runs 100 times as fast, with keys and
+#             events that arrive: memory, and whether anything is lost (a quarter of an hour)
 # make drill  relays are taken down in nine ways, with five seeds each, and what is left is measured (half an
 #             hour); DRILL='--strategy random --seeds 1'
 # make simulation  a takedown of 1,000 relays with a million users, simulated (two minutes);

@@ -61,6 +61,17 @@ class Home:
     def paths(self) -> Paths:
         return paths_in(self.folder)
 
+    def configure(self, relay: str) -> None:
+        """Use this relay, and no other."""
+        configure(self.paths, relay)
+
+
+def configure(paths: Paths, relay: str) -> None:
+    """A client of these folders uses this relay, and no other."""
+    (paths.config / "config.toml").write_text(
+        f'relays = ["{relay}"]\nown_relay = false\nallow_private_relays = ["127.0.0.1"]\n'
+    )
+
 
 def paths_in(folder: Path) -> Paths:
     return Paths(folder / "config", folder / "data", folder / "state")
@@ -73,9 +84,7 @@ async def furnish(folder: Path, count: int, relay: str) -> Home:
     paths = paths_in(folder)
     paths.config.mkdir(parents=True)
     paths.data.mkdir(parents=True)
-    (paths.config / "config.toml").write_text(
-        f'relays = ["{relay}"]\nown_relay = false\nallow_private_relays = ["127.0.0.1"]\n'
-    )
+    configure(paths, relay)
     accounts = Accounts(paths, work=4)
     await accounts.import_key(WRITER, "writer", password=PASSWORD)
     await accounts.add_watch_only(READER.public_key.hex, "reader", switch=True)

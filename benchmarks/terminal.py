@@ -12,7 +12,7 @@ beside a bare Textual program (`benchmarks.bare_list`: an `OptionList`) in the s
 - thread: 500 notes that are here, opened at 80 by 24;
 - slow: a line of 50 kB/s, 300 ms away, with 30 keys a second;
 - arrivals: keys while 100 events a second come over a relay on this machine;
-- hour: memory after hours by a clock that runs 60 times as fast, with keys and arrivals;
+- hour: memory after hours by a fast clock, with keys and arrivals;
 - idle: processor time while nobody does anything.
 
 No network is used but loopback. Linux only: processor time and memory are read in /proc.

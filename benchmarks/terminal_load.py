@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 from websockets.asyncio.client import connect
@@ -24,14 +27,15 @@ from benchmarks.terminal_sittings import (
 )
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
+from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.store.opening import open_store
 
 RATE = 100
 """Events a second that arrive."""
 SECONDS = 20
-SPEED = 60.0
-"""How much faster the clock runs that passes an hour; for a day four times that."""
-HOUR_RATE = 30
+SPEED = 20.0
+"""How much faster the clock runs that passes an hour; for a day five times that."""
+HOUR_RATE = 10
 """Events a second that arrive meanwhile, by our clock."""
 KEYS = "jjjj\r\x1bjkG1g"
 IDLE = 120
@@ -91,7 +95,7 @@ def type_while(client: PseudoTerminal, sending: asyncio.Task[None]) -> list[floa
 
 async def arrivals(sittings: Sittings) -> list[Row]:
     home = sittings.large
-    events = fresh_notes(home, RATE * (5 if sittings.quick else SECONDS))
+    events = fresh_notes(home, RATE * (5 if sittings.quick else SECONDS), time.time())
     with sittings.client(home) as client:
         at_home(client)
         client.watch(UNTIL_SUBSCRIBED)
@@ -109,6 +113,20 @@ async def arrivals(sittings: Sittings) -> list[Row]:
     ]
 
 
+async def hasty_relay(folder: Path, speed: float) -> tuple[RelayProcess, str]:
+    """A relay by a fast clock, and its address: what is dated by one is of its time."""
+    arguments = RelayProcess.arguments(folder)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.fast_clock", f"{speed}", "relays", *arguments),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        start_new_session=True,
+    )
+    relay = await RelayProcess.listening(process, folder)
+    return relay, relay.url
+
+
 async def idle(sittings: Sittings) -> list[Row]:
     seconds = 20 if sittings.quick else IDLE
     with sittings.client(sittings.large) as client:
@@ -124,17 +142,25 @@ async def idle(sittings: Sittings) -> list[Row]:
 async def hours(sittings: Sittings) -> list[Row]:
     """Keys and arrivals for hours by the fast clock, with the key of the account at hand."""
     home = sittings.large
-    speed = SPEED * min(sittings.hours, 4)
+    speed = SPEED * min(sittings.hours, 5)
     wall = 3600 * sittings.hours / speed
-    events = fresh_notes(home, int(HOUR_RATE * wall))
-    with sittings.hasty_client(home, speed) as client:
-        at_home(client)
-        client.watch(UNTIL_SUBSCRIBED)
-        async with arriving(sittings.relay, events, HOUR_RATE) as sending:
-            sizes = await asyncio.to_thread(_use, client, sending)
-        client.watch(2.0)
-        sizes.append(client.memory)
-        mapped = client.mapped
+    relay, url = await hasty_relay(home.folder / "relay", speed)
+    try:
+        home.configure(url)
+        began = time.time()
+        with sittings.hasty_client(home, speed) as client:
+            at_home(client)
+            client.watch(UNTIL_SUBSCRIBED)
+            now = began + (time.time() - began) * speed
+            events = fresh_notes(home, int(HOUR_RATE * wall), now, speed / HOUR_RATE)
+            async with arriving(url, events, HOUR_RATE) as sending:
+                sizes = await asyncio.to_thread(_use, client, sending)
+            client.watch(2.0)
+            sizes.append(client.memory)
+            mapped = client.mapped
+    finally:
+        await relay.stop()
+        home.configure(sittings.relay)
     quarter = max(len(sizes) // 4, 1)
     growth = middle(sizes[-quarter:]) / middle(sizes[quarter : 2 * quarter])
     return [

@@ -89,6 +89,8 @@ class NotificationList(WindowedList[NotificationItem]):
 class NotificationsPane(PaneView):
     """The notifications; the mark counts what is new, strangers' left out."""
 
+    has_mark = True
+
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
         self._client = context.client
