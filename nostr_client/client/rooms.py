@@ -226,7 +226,7 @@ class ClientRooms(ClientNetwork):
         )
         missing = ReferencedEvents(self.courier)
         self.timeline = Timeline(self.courier, self.follows, views, missing, owner=me, clock=clock)
-        self.threads = Threads(self.courier, views, missing)
+        self.threads = Threads(self.courier, views, missing, self.acquaintances)
         self.messages = await enter(
             Messages(
                 self.courier,

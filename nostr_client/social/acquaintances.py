@@ -42,19 +42,24 @@ class Acquaintances:
         self._clock = clock
         self._counts: OrderedDict[str, tuple[int | None, float]] = OrderedDict()
         self._friends: frozenset[str] = frozenset()
+        self._has_lists = False
+        """Is it known of anybody who is followed whom they follow?"""
 
     async def friends(self) -> frozenset[str]:
         """Those whom the account follows, and itself. Raises StoreError."""
         friends = frozenset((*await self._follows.pubkeys(), self._owner))
         if friends != self._friends:
-            self._friends = friends
+            self._friends, self._has_lists = friends, False
             self._counts.clear()
         return friends
 
     async def known_by(self, pubkeys: Collection[str]) -> dict[str, int | None]:
         """For each of these, how many of those whom the account follows follow them; None where
-        that took too long to count, or it follows nobody. Raises StoreError."""
+        that took too long to count, or the account follows nobody. Raises StoreError."""
         friends = await self.friends() - {self._owner}
+        if not self._has_lists and friends:
+            lists = Filter(authors=friends, kinds=frozenset({kinds.FOLLOWS}), limit=1)
+            self._has_lists = bool(await self._store.query([lists]))
         turns = Turns()
         found: dict[str, int | None] = {}
         for pubkey in dict.fromkeys(pubkeys):
@@ -79,7 +84,10 @@ class Acquaintances:
         return {pubkey for pubkey, known in (await self.known_by(others)).items() if known == 0}
 
     def known_strangers(self, pubkeys: Collection[str]) -> set[str]:
-        """The same, as far as it is known at once; nobody is a stranger to who follows nobody."""
+        """The same, as far as it is known at once: nobody, while no list is here that could say
+        who knows whom."""
+        if not self._has_lists:
+            return set()
         return {p for p in pubkeys if p not in self._friends and self.counted(p) == 0}
 
     async def _count(self, pubkey: str, friends: frozenset[str]) -> int | None:

@@ -20,6 +20,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.routing.fetch_results import FetchReport
+from nostr_client.social.acquaintances import Acquaintances
 from nostr_client.social.ancestors import (
     ancestors_of,
     answered_by,
@@ -29,6 +30,7 @@ from nostr_client.social.ancestors import (
 )
 from nostr_client.social.note_views import ANSWERS, MOST_COUNTED, NoteViews
 from nostr_client.social.referenced_events import ReferencedEvents
+from nostr_client.social.thread_folds import folded_notes
 from nostr_client.social.views import ThreadView
 from nostr_client.store.rules import address_filter
 
@@ -52,11 +54,18 @@ _REPLIES: Final = frozenset({kinds.NOTE, *kinds.COMMENTS})
 class Threads:
     """Conversations around a note."""
 
-    def __init__(self, courier: Courier, views: NoteViews, missing: ReferencedEvents) -> None:
+    def __init__(
+        self,
+        courier: Courier,
+        views: NoteViews,
+        missing: ReferencedEvents,
+        acquaintances: Acquaintances,
+    ) -> None:
         self._courier = courier
         self._store = courier.store
         self._views = views
         self._missing = missing
+        self._acquaintances = acquaintances
 
     async def load(self, event_id: str) -> ThreadView:
         """The thread that `event_id` belongs to, as far as the store has it."""
@@ -72,13 +81,24 @@ class Threads:
         items = tuple((depth, view) for (depth, _), view in zip(shown, views, strict=True))
         if root_id not in events and root_id not in missing:
             missing.append(root_id)
+        authors = {view.event.pubkey for view in views}
+        strangers = self._acquaintances.known_strangers(authors)
         return ThreadView(
             focus=event_id,
             root=next((view for _, view in items if view.event.id == root_id), None),
             items=items,
             missing=tuple(missing),
             hidden=len(order) - len(shown),
+            folded=folded_notes(items, strangers, event_id),
         )
+
+    async def judge(self, thread: ThreadView) -> bool:
+        """See who in it is a stranger; true where that is news: then it is loaded once more. Raises
+        StoreError."""
+        authors = {view.event.pubkey for _, view in thread.items}
+        before = self._acquaintances.known_strangers(authors)
+        await self._acquaintances.strangers(authors)
+        return self._acquaintances.known_strangers(authors) != before
 
     async def fetch(
         self,
@@ -117,6 +137,8 @@ class Threads:
         urls = [url for url in asked.answered if url in around.ends or url in above.ends]
         asked.add(await self._fetch_answers(event_id, done, urls, end))
         view = await self.load(event_id)
+        if await self.judge(view):
+            view = await self.load(event_id)
         shown = [note for _, note in view.items]
         if await self._missing.fetch(shown, opened=event_id if asked_for else ""):
             view = await self.load(event_id)

@@ -14,12 +14,16 @@ from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.outcome import End, How
 from nostr_client.net.report import PublishReport
 from nostr_client.nips import nip19, nip27
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.routing.survival import Survival
 from nostr_client.safe_text import safe_line
 from nostr_client.social.openers import Opener
 from nostr_client.social.poll_views import PollView
 
+MOST_TAGGED: Final = 20
+"""People that a note may tag before it is taken for noise and folded."""
+CONVERSATIONS: Final = frozenset({kinds.NOTE, *kinds.COMMENTS})
 LABEL_CELLS = 32
 """The widest label of a person, in terminal cells."""
 LABEL_CHARACTERS = 1_000
@@ -177,6 +181,14 @@ class NoteView:
         return self.entry.created_at, self.entry.id
 
     @property
+    def crowd(self) -> int:
+        """How many people somebody else's note tags, where that is more than `MOST_TAGGED`."""
+        if self.mine or self.event.kind not in CONVERSATIONS:
+            return 0
+        count = len(set(self.event.values("p")))
+        return count if count > MOST_TAGGED else 0
+
+    @property
     def replies(self) -> int:
         return self.tally.replies
 
@@ -194,8 +206,9 @@ class ThreadView:
     """A conversation: `items` in reading order, each with its depth (the root has 0).
 
     `root` is None while the first note is not here; `missing` lists the ids that are answered
-    but not held; `hidden` counts the answers beyond the largest thread that is shown. `ends` tells
-    what each relay did that was asked for it; empty when none was.
+    but not held; `hidden` counts the answers beyond the largest thread that is shown. `folded` are
+    the ids of what strangers say in it (`thread_folds`), as far as it is known who is one. `ends`
+    tells what each relay did that was asked for it; empty when none was.
     """
 
     focus: str
@@ -203,6 +216,7 @@ class ThreadView:
     items: tuple[tuple[int, NoteView], ...] = ()
     missing: tuple[str, ...] = ()
     hidden: int = 0
+    folded: frozenset[str] = frozenset()
     ends: Mapping[str, End] = field(default_factory=dict, compare=False)
 
 

@@ -49,8 +49,9 @@ def article_rows(
     text = "" if hidden or article.event.kind not in ARTICLES else article.event.content
     for number, block in enumerate(blocks(text), start=1):
         rows.append(ArticleRow(number, article, block))
-    for answer in thread_rows(thread):
-        if answer.view is not None and answer.view.event.id != article.event.id:
+    for answer in thread_rows(thread, unfolded):
+        view = answer.view
+        if answer.fold or (view is not None and view.event.id != article.event.id):
             rows.append(ArticleRow(len(rows), article, None, answer))
     return rows
 

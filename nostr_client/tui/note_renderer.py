@@ -17,6 +17,7 @@ from textual.style import Style
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.safe_text import first_lines, safe_line
+from nostr_client.social.mutes import muted_thread
 from nostr_client.social.views import NoteView, Quote, ZapSum
 from nostr_client.tui.faces.registry import called, face_of
 from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
@@ -44,8 +45,7 @@ STYLES: Final = frozenset(
 
 
 class NoteRenderer(ItemRenderer[NoteView]):
-    """A timeline's notes. `unfolded` holds the ids of notes whose warning was lifted, or that are
-    muted and were opened all the same."""
+    """A timeline's notes. `unfolded` holds the `folds_of` what was opened all the same."""
 
     def __init__(
         self,
@@ -83,8 +83,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
 
     def is_closed(self, item: NoteView) -> bool:
         """Is there nothing of it, or nothing of it shown yet?"""
-        folded = item.warning is not None and item.event.id not in self.unfolded
-        return bool(item.missing) or folded
+        return bool(item.missing) or not self.unfolded.issuperset(folds_of(item))
 
     def muted(self, item: NoteView, width: int, style: Styles) -> Content | None:
         """The one line of what the account muted, which does not say who wrote what; None for
@@ -174,14 +173,26 @@ class NoteRenderer(ItemRenderer[NoteView]):
         return above + self._own_body(item, width, style, most)
 
     def _own_body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
-        if item.warning is not None and item.event.id not in self.unfolded:
-            words = f"▒▒ {_warning(item.warning)} · s to show ▒▒"
-            return Content.styled(words, style("note--warning")).wrap(width)
+        if self.is_closed(item):
+            return Content.styled(_fold(item), style("note--warning")).wrap(width)
         sheet = self.sheet(width, style, most)
         lines = face_of(item.event.kind).lines(item, sheet)
         if not lines and item.event.kind != kinds.NOTE:
             lines = sheet.words(NO_WORDS)
         return lines or [Content("")]
+
+
+def folds_of(item: NoteView) -> set[str]:
+    """What is opened to see all of a note: itself, and its conversation where that tags a crowd."""
+    folds = {item.event.id} if item.warning is not None or item.muted else set[str]()
+    return folds | {f"crowd {muted_thread(item.event)[1]}"} if item.crowd else folds
+
+
+def _fold(item: NoteView) -> str:
+    """What stands where a note is folded."""
+    if item.warning is not None:
+        return f"▒▒ {_warning(item.warning)} · s to show ▒▒"
+    return f"▒▒ tags {item.crowd:,} people · s to show, m mutes the thread ▒▒"
 
 
 def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:

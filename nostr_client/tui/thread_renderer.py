@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from nostr_client.safe_text import safe_line
+from nostr_client.social.thread_folds import with_folds
 from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tui.note_renderer import THREAD_CHARACTERS, NoteRenderer
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
@@ -19,6 +21,8 @@ DEEPEST: Final = 6
 
 MISSING: Final = "missing"
 """The key of the row that stands for what is not here."""
+FOLD: Final = "fold "
+"""Begins the name of a fold: of what strangers say below one note, whose id follows."""
 MOST_NAMED: Final = 3
 """Relays that were asked in vain, as far as their names are said."""
 
@@ -26,12 +30,14 @@ MOST_NAMED: Final = 3
 @dataclass(frozen=True, slots=True)
 class ThreadRow:
     """A note in its thread: what stands left of its first line, and of its others. Without a `view`
-    it is what is missing above the others, in `words`."""
+    it is what is missing above the others, or what strangers say (then with a `fold`, its name), in
+    `words`."""
 
     view: NoteView | None
     first: str = ""
     others: str = ""
     words: str = ""
+    fold: str = ""
 
 
 class ThreadRenderer(ItemRenderer[ThreadRow]):
@@ -43,11 +49,11 @@ class ThreadRenderer(ItemRenderer[ThreadRow]):
         self.notes = notes
 
     def key(self, item: ThreadRow) -> str:
-        return MISSING if item.view is None else item.view.event.id
+        return item.fold or MISSING if item.view is None else item.view.event.id
 
     def lines(self, item: ThreadRow, width: int, style: Styles) -> list[Content]:
         if item.view is None:
-            words = Content.styled(item.words, style("note--dim"))
+            words = Content.styled(item.first + item.words, style("note--dim"))
             return [*words.wrap(width), Content("")]
         tree = style("note--tree")
         room = max(width - cell_len(item.first), 8)
@@ -78,19 +84,28 @@ def missing_words(thread: ThreadView) -> str:
     return f"⋯ {what}: asked {names} · enter asks again"
 
 
-def thread_rows(thread: ThreadView) -> list[ThreadRow]:
-    """The notes of a thread with the lines of its tree; above them a row for what is missing."""
+def thread_rows(thread: ThreadView, unfolded: Collection[str] = ()) -> list[ThreadRow]:
+    """The notes of a thread with the lines of its tree; above them a row for what is missing. What
+    strangers say stands for itself only where its fold is `unfolded`."""
     rows = []
+    opened = {name.removeprefix(FOLD) for name in unfolded if name.startswith(FOLD)}
+    items = list(with_folds(thread.items, thread.folded, opened))
     alive = [False] * (DEEPEST + 2)
     # From the end: a level goes on where a later note stands on it, under the same ancestor.
-    for full_depth, view in reversed(thread.items):
+    for full_depth, item in reversed(items):
         depth = min(full_depth, DEEPEST)
         rails = alive[1 : depth + 1]
         stem = "".join("│ " if rail else "  " for rail in rails[:-1])
         branch, rest = "", ""
         if rails:
             branch, rest = ("├ ", "│ ") if rails[-1] else ("└ ", "  ")
-        rows.append(ThreadRow(view, stem + branch, stem + rest))
+        if isinstance(item, tuple):
+            id, count = item
+            words = f"{count:,} more from strangers" if count > 1 else "1 more from a stranger"
+            fold = FOLD + id
+            rows.append(ThreadRow(None, stem + branch, words=f"{words} · s shows", fold=fold))
+        else:
+            rows.append(ThreadRow(item, stem + branch, stem + rest))
         alive[depth] = True
         alive[depth + 1 :] = [False] * (len(alive) - depth - 1)
     if words := missing_words(thread):

@@ -161,7 +161,7 @@ async def house(
                 views=views,
                 sync=sync,
                 timeline=Timeline(courier, follows, views, missing, owner=me, clock=clock),
-                threads=Threads(courier, views, missing),
+                threads=Threads(courier, views, missing, acquaintances),
                 acquaintances=acquaintances,
                 followers=followers,
                 concerns=concerns,

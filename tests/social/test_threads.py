@@ -354,3 +354,32 @@ async def test_the_votes_of_a_poll_are_read_where_it_says_and_counted(tmp_path: 
         assert thread.root is not None
         assert thread.root.poll is not None
         assert [option.votes for option in thread.root.poll.options] == [1, 1]
+
+
+async def test_strangers_whom_nobody_answers_are_folded(tmp_path: Path) -> None:
+    """Who is followed, or followed by them, stays, with what they answer; the focus stays."""
+    dee, eve, fay = (SecretKey(bytes([7]) * 31 + bytes([n])) for n in range(1, 4))
+
+    def says(who: SecretKey, text: str, at: int, to: Event = ROOT) -> Event:
+        tags = answer(to, text, at, ROOT).tags
+        return signed(who, content=text, tags=tags, at=START + at)
+
+    heard = says(dee, "heard", 5)
+    noise, more = says(eve, "noise", 6), says(fay, "more", 7)
+    async with house(tmp_path) as h:
+        await h.keep(
+            *(ROOT, heard, noise, more),
+            says(BEN, "ben", 8, heard), says(CY, "cy", 9), says(eve, "deep", 10, noise),
+            signed(BEN, kinds.FOLLOWS, tags=(("p", CY.public_key.hex),)),
+        )  # fmt: skip
+        view = await h.threads.load(ROOT.id)
+        assert not await h.threads.judge(view), "who follows nobody knows no strangers"
+        await h.keep(signed(ANA, kinds.FOLLOWS, tags=(("p", BEN_KEY),), at=START + 50))
+        assert not view.folded
+        assert await h.threads.judge(view)
+        assert not await h.threads.judge(view)
+        view = await h.threads.load(ROOT.id)
+        said = {v.event.content for _, v in view.items if v.event.id in view.folded}
+        assert said == {"noise", "more", "deep"}
+        focused = await h.threads.load(noise.id)
+        assert focused.folded == {more.id}, "who wrote what is opened is heard out"

@@ -22,10 +22,14 @@ PRIVATE: Final = "Only you can see what you mute."
 
 
 async def mute(actions: Actions, note: NoteView) -> None:
-    """Hide what is like this note: its author, its thread, its hashtags, a word. Asks which."""
+    """Hide what is like this note: its author, its thread, its hashtags, a word. Asks which;
+    of what tags a crowd, the thread at once."""
     from nostr_client.tui.screens.choice import ChoiceDialog, Offered
 
     event = note.event
+    if note.crowd and not _is_in(muted_thread(event), actions):
+        await _mute(actions, muted_thread(event), "this thread")
+        return
     offered: dict[str, tuple[Tag, str]] = {}
     if not note.mine:
         offered["p"] = (("p", event.pubkey), note.author.label)

@@ -10,7 +10,7 @@ from nostr_client.social.views import NoteView
 from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE
 from nostr_client.tui.app_messages import Open, Unfolded
 from nostr_client.tui.article_renderer import ArticleRenderer, ArticleRow
-from nostr_client.tui.note_renderer import STYLES, NoteRenderer
+from nostr_client.tui.note_renderer import STYLES, NoteRenderer, folds_of
 from nostr_client.tui.targets import NoteTarget, target_of_view
 from nostr_client.tui.thread_renderer import ThreadRenderer, ThreadRow
 from nostr_client.tui.widgets.list_messages import Chosen
@@ -49,12 +49,16 @@ class _NoteKeys(PictureList[T]):
 
     def action_unfold(self) -> None:
         note = self.note
-        if note is None or (note.warning is None and not note.muted):
+        folds = folds_of(note) if note is not None else set()
+        if note is None or not folds:
             return
-        self.unfolded.symmetric_difference_update({note.event.id})
+        if folds <= self.unfolded:
+            self.unfolded.difference_update(folds)
+        else:
+            self.unfolded.update(folds)
         item = self.selected
         if item is not None:
-            self.redraw([self.renderer.key(item)])
+            self.redraw(None if note.crowd else [self.renderer.key(item)])
         self.post_message(Unfolded())
 
     def _present(self) -> NoteView | None:
@@ -113,9 +117,19 @@ class ThreadList(_NoteKeys[ThreadRow]):
     def view_of(self, item: ThreadRow) -> NoteView | None:
         return item.view
 
+    def action_unfold(self) -> None:
+        """On the row that stands for strangers' answers it shows them."""
+        if self.selected is not None and self.selected.fold:
+            self.unfolded.add(self.selected.fold)
+            self.post_message(Unfolded())
+        else:
+            super().action_unfold()
+
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
-        if self.selected is not None and self.selected.view is None:
+        if self.selected is not None and self.selected.fold:
+            self.action_unfold()
+        elif self.selected is not None and self.selected.view is None:
             self.post_message(AskAgain())
         elif (note := self._present()) is not None:
             self.post_message(Open(target_of_view(note)))
@@ -146,9 +160,19 @@ class ArticleList(_NoteKeys[ArticleRow]):
     def view_of(self, item: ArticleRow) -> NoteView | None:
         return None if item.answer is None else item.answer.view
 
+    def action_unfold(self) -> None:
+        row = self.selected
+        if row is not None and row.answer is not None and row.answer.fold:
+            self.unfolded.add(row.answer.fold)
+            self.post_message(Unfolded())
+        else:
+            super().action_unfold()
+
     def on_windowed_list_chosen(self, message: Chosen) -> None:
         message.stop()
         row = self.selected
+        if row is not None and row.answer is not None and row.answer.fold:
+            self.action_unfold()
         if row is not None and row.answer is not None and row.answer.view is not None:
             self.post_message(Open(NoteTarget.of(row.answer.view)))
 

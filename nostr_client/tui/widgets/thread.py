@@ -46,6 +46,7 @@ class ThreadPanel(Vertical):
         self.target: NoteTarget | None = None
         """The note whose thread is shown."""
         self._opened = self._drawn = False
+        self._thread: ThreadView | None = None
         self._ends: Mapping[str, End] = {}
         self._head = StillText(classes="head")
         self._copies = StillText(classes="foot")
@@ -98,6 +99,7 @@ class ThreadPanel(Vertical):
                 thread = await self._client.threads.load(note_id)
                 self._drawn = True
                 self._draw(thread, first=True)
+                group.create_task(self._judge(thread))
                 group.create_task(self._fetch(target))
                 related = watched(thread)
                 changed = asyncio.Event()
@@ -114,6 +116,14 @@ class ThreadPanel(Vertical):
         if here and view is not None and not view.missing:
             self._draw(ThreadView(target.id, view, ((0, view),)), first=True)
             self._head.update("thread · being read")
+
+    async def _judge(self, thread: ThreadView) -> None:
+        if await self._client.threads.judge(thread):
+            self._draw(await self._client.threads.load(thread.focus))
+
+    def on_unfolded(self) -> None:
+        if self._thread is not None:
+            self._draw(self._thread)
 
     async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:
         while True:
@@ -137,7 +147,8 @@ class ThreadPanel(Vertical):
         if not self.is_mounted or self.target is None or self.target.id != thread.focus:
             return
         thread = thread if thread.ends else replace(thread, ends=self._ends)
-        source = FixedItems(thread_rows(thread), self._renderer.key)
+        self._thread = thread
+        source = FixedItems(thread_rows(thread, self.notes.unfolded), self._renderer.key)
         self.notes.renew(source, select=thread.focus if first else "")
         self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
