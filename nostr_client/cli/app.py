@@ -26,6 +26,7 @@ from nostr_client.cli import (
     private_lists,
     relays,
     search,
+    why,
 )
 from nostr_client.cli.command import PLAIN, add_command
 from nostr_client.command_line.run import run_command_line
@@ -66,6 +67,7 @@ def build() -> Group:
         history,
         keep,
         audit,
+        why,
         own_relay,
         bunker,
     ):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from nostr_client.social.reports import Reporting
     from nostr_client.social.sets import Sets
     from nostr_client.social.statuses import Statuses
+    from nostr_client.social.why import Explanations
 
 
 class RoomsOnDemand(ClientRooms):
@@ -69,3 +70,17 @@ class RoomsOnDemand(ClientRooms):
         from nostr_client.social.bookmarks import WebBookmarks
 
         return WebBookmarks(self.courier, self.guard, self.pubkey, self._clock)
+
+    @cached_property
+    def why(self) -> Explanations:
+        from nostr_client.social.why import Explanations
+
+        return Explanations(
+            self.courier,
+            self.follows,
+            self.feed_sync,
+            acquaintances=self.acquaintances,
+            reserve=self.reserves.urls,
+            valid=self.verifier.verify,
+            owner=self.pubkey,
+        )

@@ -37,7 +37,7 @@ from nostr_client.net.proxy import ProxyAddress
 from nostr_client.net.reconcile import Differences, ReconcileLimits, reconcile
 from nostr_client.net.report import Answer, CountAnswer, PublishReport
 from nostr_client.net.session.paging import Paging
-from nostr_client.net.subscription import Ended, Joins, Subscription
+from nostr_client.net.subscription import Asked, Ended, Joins, Subscription
 from nostr_client.net.verification import EventVerifier, Known, Verification
 from nostr_client.net.waiters import Unanswered
 from nostr_client.net.websocket import MAX_FRAME, WebSocket, open_websocket
@@ -97,6 +97,7 @@ class RelayPool:
         self._dial: Dial = dial or DialPolicy(loopback=True)
         self._tls = tls
         self._max_frame = max_frame
+        self._clock = clock
         self._addresses = addresses
         self._group = asyncio.TaskGroup()
         self._connections: dict[str, RelayConnection] = {}
@@ -181,7 +182,8 @@ class RelayPool:
         With `paging`, stored history is read page by page as far as it goes; without, each relay
         sends what it sends in one answer.
         """
-        return Subscription(filters, urls, self._joins, live=live, paging=paging)
+        begun = self._clock()
+        return Subscription(filters, urls, self._joins, live=live, paging=paging, begun=begun)
 
     async def fetch(
         self,
@@ -244,10 +246,11 @@ class RelayPool:
         """What is known of a relay. Raises InvalidData for what is no relay URL."""
         return self.book.of(normalize_relay_url(url))
 
-    def asked(self, url: str) -> list[tuple[Filter, ...]]:
-        """The filters of each subscription that this relay is part of now."""
+    def asked(self, url: str) -> list[Asked]:
+        """What each subscription that this relay is part of now asks of it, the oldest first."""
         spelled = _spelled(url)
-        return [sub.filters for sub in self._subscriptions if spelled in sub.urls]
+        asked = (sub.asked_at(spelled) for sub in self._subscriptions if spelled in sub.urls)
+        return sorted(asked, key=lambda one: one.since)
 
     def retry_now(self, urls: Iterable[str] | None = None) -> None:
         """Somebody asks by hand, or the network is back: do not wait out long back-offs."""

@@ -10,10 +10,10 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -65,6 +65,16 @@ class Ended(msgspec.Struct, frozen=True):
 Item = Arrival | EndOfStored | Ended
 
 
+class Asked(NamedTuple):
+    """What a relay is asked for by one subscription, `since` when (seconds since 1970); `came`
+    events were brought by it so far. `live`: it goes on after what is stored."""
+
+    filters: tuple[Filter, ...]
+    since: float
+    came: int
+    live: bool
+
+
 class Joins(msgspec.Struct, frozen=True):
     """How a subscription reaches the pool's connections."""
 
@@ -89,15 +99,19 @@ class Subscription:
         *,
         live: bool,
         paging: Paging | None,
+        begun: float = 0.0,
     ) -> None:
         self.filters = tuple(filters)
         self.live = live
         self.paging = paging
+        self.begun = begun
+        """When it was made, in seconds since 1970."""
         self._joins = joins
         self._urls: dict[str, None] = dict.fromkeys(map(joins.spelled, urls))
         self._bits: dict[str, int] = {}
         self._unfinished: set[str] = set()
         self._seen: dict[str, int] = {}
+        self._came: Counter[str] = Counter()
         self._items: list[Item] = []
         self._current: deque[Item] = deque()
         self._bytes = 0
@@ -116,6 +130,10 @@ class Subscription:
     def is_open(self) -> bool:
         """Is it inside of its `async with`?"""
         return self._open
+
+    def asked_at(self, url: str) -> Asked:
+        """What it asks of one of its relays, and what that brought."""
+        return Asked(self.filters, self.begun, self._came[url], self.live)
 
     async def __aenter__(self) -> Self:
         self._open = self._entered = True
@@ -214,6 +232,7 @@ class Subscription:
             seen[event.id] = mask | bit
             items.append(Arrival(event, url, live, mask != 0))
             self._bytes += len(event.json)
+        self._came[url] += len(events) - repeated
         while len(seen) > SEEN:
             del seen[next(iter(seen))]
         self._pushed()

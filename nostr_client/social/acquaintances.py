@@ -24,6 +24,8 @@ COUNT_LIMIT: Final = 0.5
 COUNTED_FOR: Final = 600.0
 """Seconds for which a count is believed."""
 MOST_KEPT: Final = 5_000
+NAMED: Final = 8
+"""People that are named at most, of those who follow somebody."""
 
 
 class Acquaintances:
@@ -75,6 +77,22 @@ class Acquaintances:
     def counted(self, pubkey: str) -> int | None:
         """The same of one, as far as it was counted; at once."""
         return self._counts[pubkey][0] if self._is_counted(pubkey) else None
+
+    async def followers_of(self, pubkey: str, limit: int = NAMED) -> list[str]:
+        """Whom the account follows and who follow this person, as far as their lists are here: at
+        most `limit`, and none where that takes too long. Raises StoreError."""
+        friends = await self.friends() - {self._owner, pubkey}
+        lists = Filter(
+            authors=friends,
+            kinds=frozenset({kinds.FOLLOWS}),
+            tags={"p": frozenset({pubkey})},
+            limit=limit,
+        )
+        try:
+            found = await self._store.query([lists]) if friends else []
+        except QueryTimeout:
+            return []
+        return list(dict.fromkeys(event.pubkey for event in found))
 
     async def strangers(self, pubkeys: Collection[str]) -> set[str]:
         """Of these, those whom nobody knows whom the account follows. Raises StoreError."""

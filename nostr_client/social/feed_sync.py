@@ -49,7 +49,7 @@ from nostr_client.social.feed_progress import FeedProgress
 from nostr_client.social.follows import Follows
 from nostr_client.social.profile_queue import ProfileQueue
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.views import SyncStatus
+from nostr_client.social.views import ReadPart, SyncStatus
 from nostr_client.tasks import OwnedTasks, together
 
 OWN_LISTS: Final = frozenset(
@@ -184,6 +184,20 @@ class FeedSync:
             people=self._people,
             problem=problems[0] if problems else self._problem,
         )
+
+    @property
+    def parts(self) -> list[ReadPart]:
+        """What is read at which relay, for whom."""
+        parts = [
+            ReadPart(url, role, people, feed.ends[url], url in feed.caught_up)
+            for role, held in (("streamed", self._streams), ("compared", self._audits))
+            for url, one in held.items()
+            for people, feed in ((one.authors, one.feed),)
+        ]
+        for role, feed in self._live.items():
+            me = frozenset({self._owner})
+            parts += [ReadPart(u, role, me, e, u in feed.caught_up) for u, e in feed.ends.items()]
+        return parts
 
     def _ends(self) -> dict[str, End]:
         """How each relay ended. Nothing depends on one that failed where others answered for all

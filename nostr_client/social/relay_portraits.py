@@ -85,7 +85,8 @@ class RelayPortraits:
         score, people = courier.scores.everybody(url)
         total = score.recent.plus(score.past)
         groups = operators([url, *among, *reserve], known)
-        purposes = [purpose_words(f, self._owner, name) for f in courier.pool.asked(url)]
+        asked = courier.pool.asked(url)
+        purposes = [purpose_words(one.filters, self._owner, name) for one in asked]
         dead = outage is not None and health.state not in (UP, SLOW_STATE)
         state = DOWN if dead else health.state
         return RelayPortrait(

@@ -299,3 +299,16 @@ class SyncStatus:
     def is_caught_up(self) -> bool:
         """Has everybody who can be reached sent what they store?"""
         return self.running and self.planned and self.caught_up >= self.relays
+
+
+class ReadPart(NamedTuple):
+    """What one relay is read for. `role` says how: `streamed` (posts of `people`), `compared` (what
+    it has of them that others lacked), or what is read of and for the account itself: `own`,
+    `mentions`, `indexed`. `end` is how its stored events ended; not `settled`: that is waited for.
+    """
+
+    url: str
+    role: str
+    people: frozenset[str]
+    end: End
+    settled: bool

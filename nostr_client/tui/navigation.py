@@ -15,6 +15,7 @@ from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.screens.thread import ThreadScreen
+from nostr_client.tui.screens.why import WhyScreen
 from nostr_client.tui.targets import (
     AddressTarget,
     NoteTarget,
@@ -23,6 +24,7 @@ from nostr_client.tui.targets import (
     SectionTarget,
     TagTarget,
     Target,
+    WhyTarget,
 )
 
 MOST_OPEN: Final = 20
@@ -145,6 +147,8 @@ def screen_for(main: MainScreen, target: Target) -> TargetScreen | None:
         case RelayTarget(url=url):
             main.client.book.policy.use_from_code([url])
             return FeedScreen(main.client, main.renderer, target, relay_feed(main.client, url))
+        case WhyTarget():
+            return WhyScreen(main.client, main.names, target)
     return None
 
 

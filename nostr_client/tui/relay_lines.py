@@ -21,6 +21,7 @@ _STYLES = {
 }
 _WORDS = 200
 MOST_WORDS = 3
+MOST_ASKED = 3
 
 
 def portrait_lines(relay: RelayPortrait, now: float) -> Iterator[Content]:
@@ -33,8 +34,11 @@ def portrait_lines(relay: RelayPortrait, now: float) -> Iterator[Content]:
     yield _row("took", _taken(relay))
     yield _row("delivered", _delivered(relay))
     yield _row("operator", _operator(relay))
-    for place, words in enumerate(relay.asked or ("nothing",)):
-        yield _row("asked" if place == 0 else "", safe_line(words, _WORDS))
+    asked = [safe_line(words, _WORDS) for words in relay.asked[:MOST_ASKED]] or ["nothing"]
+    if more := len(relay.asked) - len(asked):
+        asked[-1] += f"  (and {more} more: w says all)"
+    for place, words in enumerate(asked):
+        yield _row("asked" if place == 0 else "", words)
     for place, words in enumerate(reversed(relay.words[-MOST_WORDS:])):
         yield _row("said" if place == 0 else "", safe_line(words, 300))
     yield _row("document", _document(relay))

@@ -81,8 +81,23 @@ class WebTarget:
     url: str
 
 
+@dataclass(frozen=True)
+class WhyTarget:
+    """Why something is here: a note, a person, a connection to a relay; of a section, what it still
+    waits for."""
+
+    about: NoteTarget | PersonTarget | RelayTarget | SectionTarget
+
+
 Target = (
-    SectionTarget | NoteTarget | AddressTarget | PersonTarget | TagTarget | RelayTarget | WebTarget
+    SectionTarget
+    | NoteTarget
+    | AddressTarget
+    | PersonTarget
+    | TagTarget
+    | RelayTarget
+    | WebTarget
+    | WhyTarget
 )
 
 

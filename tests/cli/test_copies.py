@@ -29,6 +29,11 @@ async def test_copies_are_told_relay_by_relay_without_asking_any(
     assert known[relay.url] == ("confirmed", "said")
     assert known[DEAD] in (("failed", "none"), ("wanted", "none")), "tried, or known to be down"
     assert (last["confirmed"], last["wanted"], last["survives"]) == (1, 7, 0)
+    why = (await home.run("why", code, "--json")).record
+    assert [one["ground"] for one in why["because"]] == ["own"]
+    assert (why["from"][0]["url"], why["checked"]) == (relay.url, True)
+    why = await home.run("why", relay.url)
+    assert "0 of 0 people you follow write there" in why.out
     *relays, last = (await home.run("copies", "--json")).records
     assert {(r["relay"], r["role"], r["said"], r["waiting"]) for r in relays} == {
         (relay.url, "list", 1, 0),

@@ -29,6 +29,7 @@ from nostr_client.tui.screens import (
     secret,
     sent,
     survival,
+    why,
 )
 
 _log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ EVERYWHERE: Final = KeyGroup(
 )
 
 
-OF_COPIES: Final = (copies.KEYS, survival.KEYS, audit.KEYS, sent.KEYS, log.KEYS)
+OF_COPIES: Final = (*(copies.KEYS, survival.KEYS, audit.KEYS, sent.KEYS, log.KEYS, why.KEYS),)
 OF_ROOMS: Final = (room.KEYS, message_details.KEYS, found_messages.KEYS)
 
 

@@ -21,7 +21,7 @@ from nostr_client.resilience.audit_words import MOST_RELAYS
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.joining import join_or_leave
-from nostr_client.tui.app_messages import ActRequest, Say
+from nostr_client.tui.app_messages import ActRequest, Open, Say
 from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
@@ -29,6 +29,7 @@ from nostr_client.tui.relay_lines import portrait_lines
 from nostr_client.tui.screens.audit import AuditScreen
 from nostr_client.tui.screens.auth import AuthListScreen
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
+from nostr_client.tui.targets import RelayTarget, WhyTarget
 from nostr_client.tui.time_format import latency
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.static_text import set_text
@@ -111,7 +112,8 @@ KEYS: Final = KeyGroup(
         Key("b", "block", "Never dial the relay again, or take that back (asks first)", "block"),
         Key("A", "audit", "Does it hold your notes back? Others are asked the same", "audit"),
         Key("J", "join", "Join the relay by an invite code, or leave it (asks)"),
-        Key("w", "who_knows", "Which relays may know who you are", "who knows"),
+        Key("w", "why", "Why is it connected, and what is asked of it for whom", "why"),
+        Key("W", "who_knows", "Which relays may know who you are"),
     ),
 )
 
@@ -144,6 +146,10 @@ class RelayList(WindowedList[RelayRow]):
                 self.post_message(Say(f"{row.url}: {refusal}"))
                 return
             self.app.push_screen(RelayCheckScreen(row.url, self._check(row.url)))
+
+    def action_why(self) -> None:
+        if (row := self.selected) is not None:
+            self.post_message(Open(WhyTarget(RelayTarget(row.url))))
 
     def action_who_knows(self) -> None:
         client = self._client

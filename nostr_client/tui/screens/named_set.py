@@ -41,7 +41,7 @@ KEYS: Final = KeyGroup(
     "A list of people",
     (
         Key("F", "follow_all", "Follow them all (asks, and says how many)", "follow all"),
-        Key("w", "who", "Who is in it", "who"),
+        Key("W", "who", "Who is in it", "who"),
     ),
 )
 

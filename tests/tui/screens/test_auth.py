@@ -51,7 +51,7 @@ async def test_the_question_takes_no_keys_and_its_answer_is_kept_seen_and_taken_
             await sees(app, "For members.")
             assert [guest.pubkey for guest in wall.guests] == [world.pubkey("ana")]
             await until(lambda: "wants to know" not in shown(app))
-            await pilot.press("8", "w")
+            await pilot.press("8", "W")
             await until(lambda: isinstance(app.screen, AuthListScreen))
             await sees(app, "may know")
             await pilot.press("n")
