@@ -57,7 +57,7 @@ from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
-from nostr_client.tui.preferences import Preferences, load_preferences, save_preferences
+from nostr_client.tui.preferences import load_preferences, save_theme
 from nostr_client.tui.screens.auth import AuthQuestionDialog
 from nostr_client.tui.screens.backup import BackupScreen
 from nostr_client.tui.screens.bunker import VisitDialog
@@ -209,9 +209,7 @@ class NostrApp(ThriftyApp[int]):
     def _theme_changed(self, theme: Theme) -> None:
         async def keep() -> None:
             try:
-                await asyncio.to_thread(
-                    save_preferences, self._environment.paths, Preferences(theme.name)
-                )
+                await asyncio.to_thread(save_theme, self._environment.paths, theme.name)
             except StoreError as error:
                 self.say(f"The theme is not kept: {error}", "warning")
 
@@ -228,6 +226,7 @@ class NostrApp(ThriftyApp[int]):
     async def _enter(self, login: Callable[[], Coroutine[Any, Any, LoggedIn | None]]) -> None:
         """Show the main screen of whoever comes in; say what prevents it, and try again."""
         await self._finish_held()
+        await self._keep_place()
         try:
             logged_in = await login()
         except NostrError as error:
@@ -242,10 +241,12 @@ class NostrApp(ThriftyApp[int]):
         self._account = logged_in.account
         self._ways_back = []
         self._navigation.forget()
+        places = load_preferences(self._environment.paths).places
         main = MainScreen(
             logged_in.client,
             logged_in.account,
             self._environment,
+            places.get(logged_in.account.pubkey),
             rests=lambda: self._idle.minutes >= RESTS_AFTER,
         )
         await self.push_screen(main)
@@ -596,6 +597,7 @@ class NostrApp(ThriftyApp[int]):
             self.say(f"The draft is not kept, so we stay: {problem}", "error")
             return
         await self._finish_held()
+        await self._keep_place()
         self.exit(code, return_code=code)
 
     async def _finish_held(self) -> None:
@@ -603,6 +605,16 @@ class NostrApp(ThriftyApp[int]):
         held, self._held = self._held, None
         if held is not None:
             await held.finish_all(HELD_LIMIT)
+
+    async def _keep_place(self) -> None:
+        """Where the account was, for the next time."""
+        if self.main is None:
+            return
+        try:
+            async with asyncio.timeout(DRAFT_LIMIT):
+                await self.main.keep_place()
+        except TimeoutError:
+            log.warning("where the account was is not written within %g s", DRAFT_LIMIT)
 
     async def _keep_drafts(self) -> str:
         """Put every open draft on disk; why one of them is not there."""

@@ -37,6 +37,11 @@ class TimelineSource:
         views = await self._read(None, limit)
         return ItemPage(views, len(views) >= limit)
 
+    async def at(self, moment: int, limit: int) -> ItemPage[NoteView]:
+        """From the newest entry of a second (unix) on."""
+        views = await self._read((moment, ""), limit)
+        return ItemPage(views, len(views) >= limit)
+
     async def after(self, item: NoteView, limit: int) -> ItemPage[NoteView]:
         views = await self._read(item.cursor, limit)
         return ItemPage(views, len(views) >= limit)

@@ -10,6 +10,7 @@ from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.panes.pane import PaneContext, PaneView
 from nostr_client.tui.timeline_source import ReadPage
 from nostr_client.tui.widgets.feed import NoteFeed
+from nostr_client.tui.widgets.list_place import ListPlace
 from nostr_client.tui.widgets.note_list import NoteList
 
 
@@ -31,6 +32,13 @@ class FeedPane(PaneView):
     @property
     def notes(self) -> NoteList:
         return self.feed.notes
+
+    @property
+    def place(self) -> ListPlace | None:
+        return self.feed.place
+
+    def resume(self, place: ListPlace) -> None:
+        self.feed.resume(place)
 
     def open(self) -> None:
         self.feed.open()

@@ -21,6 +21,7 @@ from nostr_client.tui.environment import Environment
 from nostr_client.tui.keymap import LIST, KeyGroup
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.widgets.list_place import ListPlace
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
@@ -56,6 +57,15 @@ class PaneView(Vertical):
 
     def open(self) -> None:
         """The section comes to the front."""
+
+    @property
+    def place(self) -> ListPlace | None:
+        """Where one is in its list, to be kept over a restart; None while there is nothing."""
+        return self.front.place
+
+    def resume(self, place: ListPlace) -> None:
+        """Before it is opened for the first time: one was there."""
+        self.front.prefer(place.selected)
 
     def arrive(self, notes: list[NoteView], *, awaited: bool) -> None:
         """What came to the home timeline; `awaited`: the person has just sent a note."""

@@ -18,7 +18,7 @@ from textual.widgets import ContentSwitcher
 
 from nostr_client.accounts.account import Account
 from nostr_client.client import NostrClient
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.auth_policy import disclosure
 from nostr_client.routing.authentication import Authenticator
@@ -32,7 +32,9 @@ from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES, pane_named
 from nostr_client.tui.pictures import Pictures, wanted_by
+from nostr_client.tui.place_keeper import KEEP_EVERY, PlaceKeeper
 from nostr_client.tui.polling import poll
+from nostr_client.tui.preferences import AccountPlace
 from nostr_client.tui.screens.auth import say_purpose
 from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.widgets.auth_bar import AuthBar
@@ -64,15 +66,17 @@ class MainScreen(Screen[None]):
         client: NostrClient,
         account: Account,
         environment: Environment,
+        place: AccountPlace | None = None,
         *,
         rests: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`rests`: has nobody been there for a while?"""
+        """`place`: where this account was last time; `rests`: has nobody been there for a while?"""
         super().__init__()
         self._rests = rests
         self.client = client
         self.account = account
-        self.pane: Pane = PANES[0]
+        self._keeper = PlaceKeeper(environment.paths, account, place or AccountPlace())
+        self.pane: Pane = next((p for p in PANES if p.name == self._keeper.kept.section), PANES[0])
         """The section that is shown."""
         self.write_relays: tuple[str, ...] = ()
         """Where a note of this account goes, as last seen."""
@@ -95,6 +99,8 @@ class MainScreen(Screen[None]):
         self.views: dict[str, PaneView] = {pane.name: pane.make(context) for pane in PANES}
         for name, view in self.views.items():
             view.id = name
+            if (kept := self._keeper.kept.lists.get(name)) is not None:
+                view.resume(kept)
         self._switcher = ContentSwitcher(initial=self.pane.name, id="sections")
         self.detail = ThreadPanel(client, self.renderer, id="detail")
         self._hints = HintLine(id="hints")
@@ -196,6 +202,17 @@ class MainScreen(Screen[None]):
         start_worker(self, self._follow_home, "arrivals")
         start_worker(self, self._follow_marks, "arrivals")
         start_worker(self, partial(poll, self._poll, self._say_problem, self._rests), "poll")
+        self.set_interval(KEEP_EVERY, lambda: start_worker(self, self.keep_place, "place"))
+
+    async def keep_place(self) -> None:
+        """Write down where one is, for the next time."""
+        places = {name: view.place for name, view in self.views.items() if view.is_attached}
+        lists = {name: place for name, place in places.items() if place is not None}
+        lists = {**self._keeper.kept.lists, **lists}
+        try:
+            await self._keeper.keep(AccountPlace(self.pane.name, lists))
+        except StoreError as error:
+            self._say_problem(f"Where you were is not kept: {error}")
 
     async def _follow_marks(self) -> None:
         """What names the account may change what sections that are not in front have to say."""

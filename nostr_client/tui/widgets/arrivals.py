@@ -34,6 +34,12 @@ class Arrivals(Generic[T]):
         if len(self.unseen) < MOST_WAITING:
             self.unseen.add(key)
 
+    def await_view(self, keys: Iterable[str]) -> None:
+        """These came before anybody looked, and have not been in view; the source has them."""
+        for key in keys:
+            if len(self.unseen) < MOST_WAITING:
+                self.unseen.add(key)
+
     def seen(self, keys: Iterable[str]) -> None:
         self.unseen.difference_update(keys)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
+import msgspec
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.worker import Worker
@@ -12,12 +14,15 @@ from textual.worker import Worker
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.social.referenced_events import missing_from
-from nostr_client.social.views import NoteView
+from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.timeline_source import ReadPage, TimelineSource
+from nostr_client.tui.widgets.arrivals import MOST_WAITING
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
+from nostr_client.tui.widgets.list_place import ListPlace, ListStart
 from nostr_client.tui.widgets.note_list import NoteList
+from nostr_client.tui.widgets.pager import PAGE
 from nostr_client.tui.widgets.static_text import StillText
 from nostr_client.tui.workers import start_worker
 
@@ -49,6 +54,9 @@ class NoteFeed(Vertical):
         self._stale = False
         self._head = StillText(title, classes="head")
         self._nothing = StillText(empty, classes="empty")
+        self._kept: ListPlace | None = None
+        self._seen_at = 0
+        """The second (unix) of the newest entry that was in view."""
         self.notes = NoteList(renderer)
 
     def compose(self) -> ComposeResult:
@@ -63,10 +71,47 @@ class NoteFeed(Vertical):
         """The pane is in front: read its list, if that was not done yet."""
         if not self._opened:
             self._opened = True
-            self.notes.show(TimelineSource(self._read))
+            self._begin(TimelineSource(self._read), self._kept)
         elif self._stale:
             self.notes.redraw()
         self._stale = False
+
+    def resume(self, place: ListPlace) -> None:
+        """Begin there, when the pane is opened for the first time."""
+        self._kept = place
+
+    @property
+    def place(self) -> ListPlace | None:
+        """Where one is in it; where one was, as long as it was not read."""
+        place, top = self.notes.place, self.notes.top
+        if place is None or top is None:
+            return self._kept
+        return msgspec.structs.replace(place, at=top.at, seen_at=self._seen_at)
+
+    def _begin(self, source: TimelineSource, place: ListPlace | None) -> None:
+        if place is None:
+            self.notes.show(source)
+            return
+        self._seen_at = place.seen_at
+        self.notes.show(source, start=ListStart(place, partial(source.at, place.at)))
+        start_worker(self, partial(self._count_new, self._seen_at), "news")
+
+    async def _count_new(self, seen_at: int) -> None:
+        """How much has come since one was here last: it is above."""
+        await self.notes.was_read.wait()
+        keys: list[str] = []
+        cursor: Cursor | None = None
+        try:
+            while len(keys) < MOST_WAITING:
+                views = await self._read(cursor, PAGE)
+                fresh = [view for view in views if view.at > seen_at]
+                keys += [view.entry.id for view in fresh]
+                if not fresh or len(fresh) < PAGE:
+                    break
+                cursor = fresh[-1].cursor
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+        self.notes.count_unseen(keys)
 
     def read_anew(self) -> None:
         """What is to be shown is another list now: read it from its top."""
@@ -126,6 +171,7 @@ class NoteFeed(Vertical):
 
     def on_windowed_list_unseen(self, message: Unseen) -> None:
         message.stop()
+        self._seen_at = max([self._seen_at, *(note.at for note in self.notes.in_view)])
         if message.count != self._unseen:
             self._unseen = message.count
             self._draw_head()

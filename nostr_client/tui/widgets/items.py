@@ -70,6 +70,9 @@ class FixedItems(Generic[T]):
         self._place = {key(item): index for index, item in enumerate(self._items)}
         self._key = key
 
+    def __len__(self) -> int:
+        return len(self._items)
+
     def around(self, key: str, reach: int) -> tuple[Sequence[T], bool, bool]:
         """Items up to `reach` above and below `key`, from the top if it is gone.
 

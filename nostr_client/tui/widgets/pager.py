@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from nostr_client.tui.widgets.item_window import ItemWindow
 from nostr_client.tui.widgets.items import ItemPage, ItemSource
+from nostr_client.tui.widgets.list_place import ListStart
 
 PAGE = 60
 """Items read at once."""
@@ -26,6 +27,7 @@ class PagePosition(Enum):
     """Which page is asked for."""
 
     FIRST = "first"
+    KEPT = "kept"
     LAST = "last"
     AFTER = "after"
     BEFORE = "before"
@@ -33,7 +35,7 @@ class PagePosition(Enum):
     @property
     def restarts(self) -> bool:
         """Does it replace what is held?"""
-        return self in (PagePosition.FIRST, PagePosition.LAST)
+        return self in (PagePosition.FIRST, PagePosition.KEPT, PagePosition.LAST)
 
 
 class Pager(Generic[T]):
@@ -41,6 +43,8 @@ class Pager(Generic[T]):
 
     def __init__(self, window: ItemWindow[T]) -> None:
         self.source: ItemSource[T] | None = None
+        self.start: ListStart[T] | None = None
+        """Where to begin, if that is not the top."""
         self._window = window
         self._round = 0
         self._reading: set[PagePosition] = set()
@@ -79,6 +83,10 @@ class Pager(Generic[T]):
         match position:
             case PagePosition.FIRST:
                 return await source.first(PAGE)
+            case PagePosition.KEPT if self.start is not None:
+                return await self.start.read(PAGE)
+            case PagePosition.KEPT:
+                return await source.first(PAGE)
             case PagePosition.LAST:
                 return await source.last(PAGE)
             case PagePosition.AFTER:
@@ -92,6 +100,8 @@ class Pager(Generic[T]):
         match position:
             case PagePosition.FIRST:
                 window.replace(page.items, at_start=True, at_end=not page.more)
+            case PagePosition.KEPT:
+                window.replace(page.items, at_start=False, at_end=not page.more)
             case PagePosition.LAST:
                 window.replace(page.items, at_start=not page.more, at_end=True)
             case PagePosition.AFTER:

@@ -28,6 +28,7 @@ from nostr_client.tui.widgets.arrivals import Arrivals
 from nostr_client.tui.widgets.item_window import ItemWindow
 from nostr_client.tui.widgets.items import FixedItems, ItemPage, ItemRenderer, ItemSource
 from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highlighted, Unseen
+from nostr_client.tui.widgets.list_place import ListPlace, ListStart
 from nostr_client.tui.widgets.movement import Move, reveal, step, turn
 from nostr_client.tui.widgets.pager import PAGE, PagePosition, Pager
 from nostr_client.tui.widgets.render_cache import SELECTED, RenderCache
@@ -65,7 +66,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._pager = Pager(self._window)
         self._arrivals: Arrivals[T] = Arrivals(renderer.key, renderer.order)
         self._styles: dict[str, Style] = {}
-        self._selected = ""
+        self._selected = self._preferred = ""
         self._touched = False
         self.was_read = asyncio.Event()
         """Set once its first page is there, or could not be read."""
@@ -102,18 +103,46 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         span = self._visible()
         return self._window.items[span.start : span.stop]
 
-    def show(self, source: ItemSource[T], *, select: str = "") -> None:
-        """Read a source from its top; `select` is the key to select if the first page has it."""
-        self._pager.source = source
+    @property
+    def top(self) -> T | None:
+        """The item at the top of the view, also while the list is hidden."""
+        line = self.scroll_offset.y
+        return self._window.items[self._window.at(line)[0]] if line < self._window.lines else None
+
+    @property
+    def place(self) -> ListPlace | None:
+        """Where one is; None in an empty list."""
+        anchor = self._anchor()
+        return None if anchor is None else ListPlace(self._selected, *anchor)
+
+    def prefer(self, key: str) -> None:
+        """The item to select when the list is filled for the first time."""
+        if not len(self._window):
+            self._preferred = key
+
+    def show(
+        self, source: ItemSource[T], *, select: str = "", start: ListStart[T] | None = None
+    ) -> None:
+        """Read a source from its top, or where `start` says; `select` is the key to select if the
+        first page has it."""
+        self._pager.source, self._pager.start = source, start
         self._touched = False
-        self._selected = select
-        self._read(PagePosition.FIRST)
+        self._selected = select or self._preferred
+        self._read(PagePosition.FIRST if start is None else PagePosition.KEPT)
+
+    def count_unseen(self, keys: Iterable[str]) -> None:
+        """These items are above what was read so far, and new."""
+        if not self.at_top:
+            self._arrivals.await_view(keys)
+            self._tell_unseen()
 
     def renew(self, source: FixedItems[T], *, select: str = "") -> None:
         """The same list in a new state: what is being read stays where it is.
 
         With `select` another list instead, read from the item of that key on.
         """
+        if self._preferred and not len(self._window) and len(source):
+            select, self._preferred = select or self._preferred, ""
         anchor = None if select else self._anchor()
         key = select or (anchor[0] if anchor else self._selected)
         items, at_start, at_end = source.around(key, PAGE)
@@ -199,6 +228,9 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
     def _take(self, position: PagePosition, page: ItemPage[T]) -> None:
         if position.restarts:
             self._cache.forget_all()
+        if position is PagePosition.KEPT and not page.items:
+            self._read(PagePosition.FIRST)  # what stood there is gone, and all below it
+            return
         if position is PagePosition.FIRST:
             self._arrivals.clear()
         added = self._pager.take(position, page)
@@ -207,6 +239,13 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         if position is PagePosition.LAST:
             self._scroll(self._window.lines)
             self._select(len(self._window) - 1)
+        elif position is PagePosition.KEPT and self._pager.start is not None:
+            place = self._pager.start.place
+            self._return_to((place.top, place.hidden))
+            chosen = self._window.index_of(place.selected)
+            self._select(chosen or self._window.index_of(place.top) or 0)
+            self._tell_unseen()
+            self.post_message(Filled(self, False))
         elif position is PagePosition.FIRST:
             found = None if self._touched else self._window.index_of(self._selected)
             self._scroll(0)

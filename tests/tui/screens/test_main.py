@@ -240,3 +240,34 @@ async def test_what_holds_replication_up_is_said_once(world: World) -> None:
         replication.problem = "send.lock: the disk is full: make room on it"
         await told(app, "make room on it. It goes on when that is mended.")
         assert app.is_running
+
+
+async def test_the_place_is_kept_over_a_restart(world: World) -> None:
+    """What arrived since is above it, and counted; another section keeps its own."""
+    await world.put(
+        world.follows("ana", "ben"),
+        *(world.note("ben", f"note {n}.", ago=200 + n) for n in range(150)),
+    )
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await sees(app, "note 3.")
+        await pilot.press(*["pagedown"] * 9)
+        await sees(app, "note 57.")
+        reached = main.front.selected.event
+        lines = shown(app).splitlines()[3:-1]
+        await pilot.press("7")
+        await app.leave(0)
+    await world.put(*(world.note("ben", f"fresh {n}.", ago=n) for n in range(5)))
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        assert main.pane.name == "notes"
+        await pilot.press("1")
+        await sees(app, "▲ 5 new · g shows them")
+        assert main.front.selected.event == reached
+        assert shown(app).splitlines()[3:-1] == lines
+        await pilot.press("g")
+        await sees(app, "fresh 0.")
+        assert "new · g" not in shown(app)
