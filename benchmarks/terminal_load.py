@@ -45,11 +45,10 @@ UNTIL_SUBSCRIBED = 8.0
 """Seconds from the start in which the client has asked the relay for all that it wants."""
 
 
-def fresh_notes(home: Home, count: int) -> list[Event]:
-    """Signed notes of the followed, made just now."""
+def fresh_notes(home: Home, count: int, now: float, step: float = 0) -> list[Event]:
+    """Signed notes of the followed, the first made `now`, each `step` seconds after another."""
     crowd = home.crowd
-    crowd.now = int(time.time())
-    made = [crowd._event(crowd.now) for _ in range(count)]
+    made = [crowd._event(int(now + step * number)) for number in range(count)]
     notes = [note for note in made if note.kind == kinds.NOTE]
     return [Event.parse(data) for data in signed(crowd, notes)]
 
