@@ -205,10 +205,14 @@ class NostrClient(RoomsOnDemand):
         event: str,
         content: str = "+",
         *,
+        picture: str = "",
         on_answer: Callable[[Answer], None] | None = None,
     ) -> Posted:
-        """React to an event (NIP-25): "+" likes, "-" dislikes, or an emoji."""
-        return await self.notes.react(nip19.event_of(event).id, content, on_answer=on_answer)
+        """React to an event (NIP-25): "+" likes, "-" dislikes, or an emoji; a custom one is
+        `:name:`, with the URL of its `picture` (NIP-30)."""
+        return await self.notes.react(
+            nip19.event_of(event).id, content, picture=picture, on_answer=on_answer
+        )
 
     async def delete(
         self,

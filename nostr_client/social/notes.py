@@ -21,6 +21,7 @@ from nostr_client.routing.courier import OnAnswer
 from nostr_client.safe_text import typeable
 from nostr_client.signing.gate import refuse_codes
 from nostr_client.social.ancestors import fetch_ancestors
+from nostr_client.social.completion import is_emoji
 from nostr_client.social.publisher import Publisher
 from nostr_client.social.views import Posted
 from nostr_client.social.writing import Writing
@@ -175,9 +176,15 @@ class Notes:
         return await self._publisher.publish(Draft(kind, content, tuple(tags)), on_answer=on_answer)
 
     async def react(
-        self, event_id: str, content: str = "+", *, on_answer: OnAnswer | None = None
+        self,
+        event_id: str,
+        content: str = "+",
+        *,
+        picture: str = "",
+        on_answer: OnAnswer | None = None,
     ) -> Posted:
-        """A reaction: "+" likes, "-" dislikes, anything else is an emoji.
+        """A reaction: "+" likes, "-" dislikes, anything else is an emoji: a custom one is
+        `:name:`, and `picture` the URL of what it looks like (NIP-30).
 
         The same one twice is once: the first is sent again to whoever lacks it.
         """
@@ -193,6 +200,11 @@ class Notes:
         if event.address:
             tags.append(("a", event.address, hint, event.pubkey))
         tags += [_person(event.pubkey, hint), ("k", str(event.kind))]
+        if picture:
+            custom: Tag = ("emoji", content.strip(":"), picture)
+            if not is_emoji(custom) or content != f":{custom[1]}:":
+                raise InvalidEvent("a custom emoji is :name:, and its picture an https URL")
+            tags.append(custom)
         return await self._publisher.publish(
             Draft(kinds.REACTION, content, tuple(tags)), on_answer=on_answer
         )

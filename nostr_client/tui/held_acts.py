@@ -28,13 +28,15 @@ MOST_LEFT: Final = 200
 
 
 class HeldAct(msgspec.Struct, frozen=True):
-    """The act `act` (its id) on the event `event`, with what it says; `words` name it for the
-    person, as they are, and are made safe by whoever shows them."""
+    """The act `act` (its id) on the event `event`, with what it says, and the URL of the `picture`
+    that this stands for; `words` name it for the person, as they are, and are made safe by whoever
+    shows them."""
 
     act: str
     event: str
     content: str = ""
     words: str = ""
+    picture: str = ""
 
 
 Finish = Callable[[HeldAct], Awaitable[bool]]

@@ -7,6 +7,7 @@ from textual.color import Color
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
 
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.starter_relays import starter_relays
 from nostr_client.store.opening import open_store
@@ -57,6 +58,28 @@ async def test_react_and_repost(world: World, start_relay: StartRelay) -> None:
         await until(lambda: bool(main.front.selected.tally.reposted))
         await pilot.press("t")
         await told(app, "You have reposted this note already.")
+
+
+async def test_one_reacts_with_an_emoji_of_ones_own(world: World) -> None:
+    await furnish(world)
+    boat = ("emoji", "boat", "https://media.example/boat.png")
+    await world.put(world.event("ana", 10030, "", (boat,), 100))
+    account = await world.account()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        await pilot.press("e")
+        await sees(app, ":boat:")
+        await pilot.press("9")
+        await told(app, ":boat: for")
+
+        async def reacted() -> Event | None:
+            mine = Filter.of(kinds=[7], authors=[account.pubkey])
+            return next(iter(await main.client.store.query([mine])), None)
+
+        event = await until(reacted)
+        assert event.content == ":boat:"
+        assert boat in event.tags
 
 
 async def test_what_is_taken_back_in_time_is_never_signed(

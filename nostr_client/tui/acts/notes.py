@@ -10,9 +10,14 @@ from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.act import NoteAct
 from nostr_client.tui.app_messages import OpenCopies, Write
 from nostr_client.tui.held_acts import HeldAct
+from nostr_client.tui.screens.choice import ChoiceDialog, Offered
+from nostr_client.tui.screens.dialogs import PromptDialog
 from nostr_client.tui.targets import PersonTarget
 
 LIKE: Final = "+"
+USUAL: Final = ("👍", "🔥", "😂", "🙏", "😢", "🎉", "🤔", "-")
+MOST_OWN: Final = 20
+"""Own emoji that are offered; any can be typed."""
 _WORDS: Final = 40
 """Characters of a note that say which one."""
 
@@ -35,8 +40,28 @@ async def react(actions: Actions, note: NoteView) -> None:
     await actions.hold(HeldAct("react", note.event.id, LIKE, words=f"♥ for {_named(note)}"))
 
 
+async def react_with(actions: Actions, note: NoteView) -> None:
+    """React with an emoji: a usual one, one of the account's own, or any that is typed."""
+    custom = (await actions.client.completion.vocabulary()).emoji
+    offered = [Offered(sign, sign) for sign in USUAL]
+    offered += [Offered(f":{name}:", f":{name}:") for name in list(custom)[:MOST_OWN]]
+    question = ChoiceDialog("React with", [*offered, Offered("", "another one …")])
+    chosen = await actions.ask(question)
+    if not chosen:
+        return
+    content = chosen[0]
+    if not content:
+        typed = await actions.ask(PromptDialog("React with", "one emoji, or a word", yes="react"))
+        content = (typed or "").strip()
+    if content:
+        tag = custom.get(content.strip(":"), ()) if content.startswith(":") else ()
+        words = f"{content} for {_named(note)}"
+        picture = tag[2] if tag else ""
+        await actions.hold(HeldAct("react_with", note.event.id, content, words, picture))
+
+
 async def send_reaction(actions: Actions, held: HeldAct) -> Posted:
-    return await actions.client.react(held.event, held.content)
+    return await actions.client.react(held.event, held.content, picture=held.picture)
 
 
 async def repost(actions: Actions, note: NoteView) -> None:
@@ -78,6 +103,14 @@ ACTS: Final = (
         react,
         hint="react",
         place=20,
+        finish=send_reaction,
+    ),
+    NoteAct(
+        "react_with",
+        "e",
+        "React with another emoji, or your own",
+        react_with,
+        place=25,
         finish=send_reaction,
     ),
     NoteAct(
