@@ -9,8 +9,10 @@ from nostr_client.client.rooms import ClientRooms
 from nostr_client.protocol import kinds
 
 if TYPE_CHECKING:
+    from nostr_client.social.assertions import Assertions
     from nostr_client.social.bookmarks import Pins, WebBookmarks
     from nostr_client.social.lists import EntryList
+    from nostr_client.social.lookalikes import Lookalikes
     from nostr_client.social.membership import RelayMemberships
     from nostr_client.social.polls import Polls
     from nostr_client.social.reports import Reporting
@@ -23,11 +25,23 @@ class RoomsOnDemand(ClientRooms):
     """Polls, lists with a name, statuses, reports and the like."""
 
     @cached_property
+    def assertions(self) -> Assertions:
+        from nostr_client.social.assertions import Assertions
+
+        return Assertions(self.courier, self.pubkey)
+
+    @cached_property
     def interests(self) -> EntryList:
         """Topics that the account is interested in (kind 10015): `t` and `a` entries."""
         from nostr_client.social.lists import EntryList
 
         return EntryList(self.courier, self.guard, self.pubkey, kinds.INTERESTS)
+
+    @cached_property
+    def lookalikes(self) -> Lookalikes:
+        from nostr_client.social.lookalikes import Lookalikes
+
+        return Lookalikes(self.profiles, self.acquaintances)
 
     @cached_property
     def memberships(self) -> RelayMemberships:

@@ -55,6 +55,8 @@ EMOJI_SET: Final = 30030
 DRAFT_WRAP: Final = 31234
 """A draft, encrypted to its author alone (NIP-37)."""
 INTERESTS: Final = 10015
+TRUSTED_PROVIDERS: Final = 10040
+"""Whose assertions of others somebody trusts (NIP-85)."""
 ENCRYPTION_KEY: Final = 10044
 """The key that somebody is to be written to with instead of their own (NIP-4E, a draft)."""
 DM_RELAYS: Final = 10050
@@ -76,6 +78,8 @@ INTEREST_SET: Final = 30015
 ARTICLE: Final = 30023
 ARTICLE_DRAFT: Final = 30024
 RELAY_DISCOVERY: Final = 30166
+USER_ASSERTION: Final = 30382
+"""What a provider has computed of somebody (NIP-85)."""
 WIKI: Final = 30818
 APP_HANDLER: Final = 31990
 """What kinds of events a program shows, and where (NIP-89)."""

@@ -1,6 +1,7 @@
 """Whom the account knows: those it follows, and those whom these follow, as far as it is here.
 
-No relay is asked: what others follow is known where their lists are in the store. One count looks
+What others follow is known where their lists are in the store; `fetch` brings some that lack, and
+nothing else asks relays. One count looks
 at no more than the lists that name the person; counts are kept for a while, so that screens and
 rankings can ask for them without waiting.
 """
@@ -15,6 +16,7 @@ from typing import Final
 from nostr_client.errors import QueryTimeout
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
+from nostr_client.routing.courier import Courier
 from nostr_client.social.follows import Follows
 from nostr_client.store.contract import EventStore, Priority
 from nostr_client.tasks import Turns
@@ -26,6 +28,11 @@ COUNTED_FOR: Final = 600.0
 MOST_KEPT: Final = 5_000
 NAMED: Final = 8
 """People that are named at most, of those who follow somebody."""
+MOST_FETCHED: Final = 150
+"""Follow lists that `fetch` asks for: each may have a hundred kilobytes."""
+AT_ONCE: Final = 25
+FETCH_LIMIT: Final = 8.0
+"""Seconds for so many of them."""
 
 
 class Acquaintances:
@@ -54,6 +61,20 @@ class Acquaintances:
             self._friends, self._has_lists = friends, False
             self._counts.clear()
         return friends
+
+    async def fetch(self, courier: Courier) -> None:
+        """Ask relays for follow lists of those who are followed, as far as none is here:
+        `MOST_FETCHED` of them, who was followed first first. Raises StoreError."""
+        friends = await self._follows.pubkeys()
+        wanted = Filter(authors=frozenset(friends), kinds=frozenset({kinds.FOLLOWS}))
+        if not friends:
+            return
+        held = {event.pubkey for event in await self._store.query([wanted])}
+        missing = [pubkey for pubkey in friends if pubkey not in held][:MOST_FETCHED]
+        for start in range(0, len(missing), AT_ONCE):
+            some = frozenset(missing[start : start + AT_ONCE])
+            if (await courier.fetch([wanted.changed(authors=some)], timeout=FETCH_LIMIT)).new:
+                self._counts.clear()
 
     async def known_by(self, pubkeys: Collection[str]) -> dict[str, int | None]:
         """For each of these, how many of those whom the account follows follow them; None where

@@ -18,7 +18,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.safe_text import first_lines, safe_line
 from nostr_client.social.mutes import muted_thread
-from nostr_client.social.views import NoteView, Quote, ZapSum
+from nostr_client.social.views import NoteView, Profile, Quote, ZapSum
 from nostr_client.tui.faces.registry import called, face_of
 from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
 from nostr_client.tui.pictures import Pictures
@@ -57,6 +57,8 @@ class NoteRenderer(ItemRenderer[NoteView]):
         self._clock = clock
         self.pictures = pictures
         self.unfolded: set[str] = set()
+        self.namesake: Callable[[Profile], Profile | None] = lambda person: None
+        """Whoever is followed and bears the name of a person, who is somebody else."""
 
     def key(self, item: NoteView) -> str:
         return item.entry.id
@@ -113,6 +115,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
             return [Content.styled(NOT_HERE, dim).truncate(width, ellipsis=True)]
         when = ago(quote.event.created_at, self._clock())
         head = Content.assemble((f"{sheet.name(quote.author)} ", style("note--name")))
+        head += Content.styled(self._not(quote.author), style("note--warning"))
         head += Content.styled(f"· {when}{_said(quote.event)}", dim)
         if quote.muted:
             words = plain(f"▒▒ {safe_line(quote.muted, MOST_REASON)} ▒▒")
@@ -125,6 +128,11 @@ class NoteRenderer(ItemRenderer[NoteView]):
             line.truncate(width, ellipsis=True)
             for line in (head, *(Content.styled(plain(t), style("note--text")) for t in text))
         ]
+
+    def _not(self, person: Profile) -> str:
+        """A warning beside the name of who bears that of somebody followed."""
+        other = self.namesake(person)
+        return f"{not_the_one(other)} " if other is not None else ""
 
     def sheet(self, width: int, style: Styles, most: int) -> Sheet:
         return Sheet(width, style, self.name_of, most, self._clock())
@@ -147,14 +155,16 @@ class NoteRenderer(ItemRenderer[NoteView]):
         name = style("note--mine" if item.mine else "note--name")
         when = ago(item.at, self._clock())
         author = (f"{label(item.author.label)} ", name)
+        warning = (self._not(item.author), style("note--warning"))
         if item.missing:
-            left = [author, (f"· {when} · repost of {NOT_HERE}", dim)]
+            left = [author, warning, (f"· {when} · repost of {NOT_HERE}", dim)]
         elif item.reposted_by is not None:
             author = (f"{self.sheet(width, style, 0).name(item.author)} ", name)
             reposter = (f"{label(item.reposted_by.label)} ", style("note--name"))
-            left = [reposter, (f"· {when} · repost of ", dim), author]
+            other = (self._not(item.reposted_by), warning[1])
+            left = [reposter, other, (f"· {when} · repost of ", dim), author, warning]
         else:
-            left = [author, (f"· {when} ", dim)]
+            left = [author, warning, (f"· {when} ", dim)]
         if not item.missing and (said := _said(item.event)):
             left.append((f"{said.lstrip()} ", dim))
         if item.reply_to is not None:
@@ -180,6 +190,11 @@ class NoteRenderer(ItemRenderer[NoteView]):
         if not lines and item.event.kind != kinds.NOTE:
             lines = sheet.words(NO_WORDS)
         return lines or [Content("")]
+
+
+def not_the_one(followed: Profile) -> str:
+    """What is said beside the name of who is called like somebody `followed`."""
+    return f"(not the {label(followed.label)} you follow)"
 
 
 def folds_of(item: NoteView) -> set[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,3 +214,15 @@ def test_copies() -> None:
     assert copies_line(view("x", copies=5, wanted=5)) == "copies  5 of 5 confirmed"
     assert "2 waiting" in copies_line(view("x", copies=3, wanted=5))
     assert "copies 3/5" in text(view("x", mine=True, copies=3, wanted=5))
+
+
+def test_a_namesake_of_somebody_followed_is_said_to_be_one() -> None:
+    notes = NoteRenderer(lambda pubkey: "x", clock=lambda: NOW)
+    notes.namesake = lambda person: Profile(ME, name="ben\x1b[2J") if person.pubkey != ME else None
+    false, true = view("pay me", author=Profile("b" * 64, name="Ben")), view("hello")
+    quoting = replace(true, quotes=(Quote(false.id, false.event, false.author),))
+    for item in (false, replace(true, reposted_by=false.author)):
+        assert "Ben (not the ben you follow) ·" in notes.lines(item, 80, style)[0].plain
+    lines = [line.plain for line in notes.lines(quoting, 80, style)]
+    assert "not the" not in lines[0]
+    assert "Ben (not the ben" in lines[2]

@@ -30,6 +30,14 @@ async def follow(actions: Actions, person: Profile) -> None:
     await actions.edit(words, edit, "follow list")
 
 
+async def check_name(actions: Actions, person: Profile) -> None:
+    """Ask the domain of somebody's NIP-05 name whether it is theirs."""
+    right = await actions.client.profiles.check_nip05(person.pubkey)
+    if right is None:
+        actions.say("Its domain does not answer." if person.nip05 else "They have no such name.")
+
+
 ACTS: Final = (
+    PersonAct("check_name", "N", "Ask the domain in their name", check_name, signs=False, place=30),
     PersonAct("follow", "F", "Follow or unfollow (asks first)", follow, hint="follow", place=10),
 )

@@ -82,6 +82,8 @@ class MainScreen(Screen[None]):
         """Where a note of this account goes, as last seen."""
         self.own_relay_url = ""
         self.awaits_note = False
+        self._asked_lists = False
+        """Were relays asked for what those follow who are followed?"""
         """A note was sent from here and has not come to the lists yet."""
         self.names = NameCache(client)
         self.pictures = Pictures(
@@ -90,6 +92,7 @@ class MainScreen(Screen[None]):
             titles=environment.config.media and environment.config.link_titles,
         )
         self.renderer = NoteRenderer(self.names.label, pictures=self.pictures)
+        self.renderer.namesake = client.lookalikes.of
         self._status = StatusLine(id="status")
         self._rails = (
             NavigationRail(PANES, upright=False, id="tabs"),
@@ -300,7 +303,8 @@ class MainScreen(Screen[None]):
         )
 
     async def _poll_views(self, relays: Sequence[RelayRow]) -> None:
-        if await self.names.catch_up():
+        named = await self.names.catch_up()
+        if await self.client.lookalikes.refresh() or named:
             self._redraw_notes()
         await self._know_followed()
         await self.view.poll(relays, shown=True)
@@ -308,6 +312,9 @@ class MainScreen(Screen[None]):
         marks = {name: view.mark for name, view in self.views.items()}
         for rail in self._rails:
             rail.marks = marks
+        if not self._asked_lists and self.client.feed_sync.status.is_complete:
+            self._asked_lists = True
+            start_worker(self, self._fetch_lists, "lists")
         if self.view.notes is not None and self.names.has_unknown:
             start_worker(self, self._fetch_names, "names")
 
@@ -328,6 +335,12 @@ class MainScreen(Screen[None]):
         for view in self.views.values():
             if view.has_mark and view is not self.view:
                 await view.poll(relays, shown=False)
+
+    async def _fetch_lists(self) -> None:
+        try:
+            await self.client.acquaintances.fetch(self.client.courier)
+        except NostrError as error:
+            self._say_problem(str(error))
 
     async def _fetch_names(self) -> None:
         try:

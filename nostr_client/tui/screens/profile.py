@@ -20,7 +20,7 @@ from nostr_client.tui.acts.act import PersonAct
 from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE, PERSON
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import LIST, KeyGroup, hints
-from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.note_renderer import NoteRenderer, not_the_one
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.polling import poll
 from nostr_client.tui.screens.target_screen import TargetScreen
@@ -39,7 +39,7 @@ _NIP05 = {
     "valid": ("✓ ", "$text-success", ""),
     "invalid": ("✕ ", "$text-error", " (its domain says otherwise)"),
     "unreachable": ("? ", "$text-warning", " (its domain does not answer)"),
-    "unchecked": ("? ", "$foreground 60%", " (being checked)"),
+    "unchecked": ("? ", "$foreground 60%", " (not checked; N asks its domain)"),
 }
 
 
@@ -59,6 +59,8 @@ class ProfileScreen(TargetScreen):
         self._followed = False
         self._status = ""
         self._pinned: list[Event] = []
+        self._ranks: list[str] = []
+        """What providers that the account chose say of them (NIP-85), in words."""
         self._asked = ""
         """What relays said when they were asked for the profile, for whom none is here."""
 
@@ -92,10 +94,19 @@ class ProfileScreen(TargetScreen):
             await self._client.statuses.fetch([self.pubkey])
             await self._client.pins.fetch_of(self.pubkey)
             await self.refresh_target()
-            await self._client.profiles.check_nip05(self.pubkey)
+            await self._client.lookalikes.refresh()
+            if not await self._is_stranger():
+                await self._client.profiles.check_nip05(self.pubkey)
+            await self.refresh_target()
+            await self._client.assertions.fetch(self.pubkey)
             await self.refresh_target()
         except NostrError as error:
             self._say_problem(str(error))
+
+    async def _is_stranger(self) -> bool:
+        """Does nobody know them whom the account follows? Then their domain is asked when the
+        person wants it: it would learn who looks at them, and when."""
+        return bool(await self._client.acquaintances.strangers([self.pubkey]))
 
     def _say_problem(self, words: str) -> None:
         self.post_message(Say(words, "error"))
@@ -105,12 +116,18 @@ class ProfileScreen(TargetScreen):
         self._followed = self.pubkey in await self._client.follows.pubkeys()
         self._status = (await self._client.statuses.of([self.pubkey])).get(self.pubkey, "")
         self._pinned = await self._client.pins.of(self.pubkey)
+        self._ranks = [
+            f"{one.rank}/100 by {(await self._client.profiles.get(one.provider)).label}"
+            for one in await self._client.assertions.of(self.pubkey)
+        ]
         set_text(self, "#about", self._about())
 
     def _about(self) -> Content:
         profile, dim = self._profile, "$foreground 60%"
         me = self.pubkey == self._client.pubkey
         state = "this is you" if me else "you follow them" if self._followed else "not followed"
+        if known := self._client.acquaintances.counted(self.pubkey):
+            state += f", {known:,} of those you follow do" if not self._followed and not me else ""
         names = [safe_line(text, 40) for text in (profile.name,) if text.strip()]
         other = f"  {names[0]}" if names and names[0] != profile.label else ""
         lines = [
@@ -118,6 +135,11 @@ class ProfileScreen(TargetScreen):
                 (profile.label, "bold $text-primary"), (other, dim), (f"  · {state}", dim)
             )
         ]
+        if (namesake := self._client.lookalikes.of(profile)) is not None:
+            words = f"{not_the_one(namesake)}: that is {namesake.short_npub}, another key"
+            lines.append(Content.styled(words, "$text-warning"))
+        if self._ranks:
+            lines.append(Content.assemble(("trusted: ", dim), ", ".join(self._ranks)))
         if self._status:
             lines.append(Content.assemble(("now: ", dim), safe_line(self._status, STATUS_CELLS)))
         if profile.nip05:

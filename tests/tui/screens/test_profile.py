@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from nostr_client.errors import NostrError
+from nostr_client.net import http
+from nostr_client.protocol import kinds
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.targets import PersonTarget
@@ -76,3 +83,32 @@ async def test_what_they_say_now_and_have_pinned(world: World) -> None:
         await sees(app, "now: on a")
         await sees(app, "pinned: Read")
         assert "\x1b" not in shown(app)
+
+
+async def test_the_domain_of_a_strangers_name_is_asked_when_the_person_wants_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def get(url: str, *args: object, **options: object) -> object:
+        asked.append(url)
+        raise NostrError("no")
+
+    monkeypatch.setattr(http, "get", get)
+    await furnish(world)
+    for name in ("ben", "dee"):
+        said = json.dumps({"name": "ben", "nip05": f"{name}@{name}.example"})
+        await world.put(world.event(name, kinds.METADATA, said, (), -5))
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        main = app.main
+        assert main is not None
+        for name, shown_as in (("ben", "? ben@ben.example"), ("dee", "? dee@dee.example (not ch")):
+            target = PersonTarget(world.pubkey(name))
+            await app.push_screen(ProfileScreen(main.client, main.renderer, target))
+            await sees(app, shown_as)
+        await sees(app, "(not the ben you follow): that is npub1")
+        await until(lambda: asked == ["https://ben.example/.well-known/nostr.json?name=ben"])
+        await pilot.press("N")
+        await until(lambda: len(asked) == 2)
+        await sees(app, "its domain does not answer")

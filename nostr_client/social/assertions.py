@@ -1,0 +1,101 @@
+"""What providers that the account chose say of people (NIP-85): how far somebody is to be trusted.
+
+The account's list of them (kind 10040) is read and never written. What they say (kind 30382) is
+asked for where the list says, its signature is checked like that of any event, and nothing depends
+on it: it stands on a profile, with the name of who said it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import event_address
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
+from nostr_client.routing.courier import Courier
+from nostr_client.tasks import together
+
+MOST_PROVIDERS: Final = 5
+FETCH_LIMIT: Final = 4.0
+"""Seconds for the list, and for what they say."""
+MOST_RANK: Final = 100
+RANK: Final = f"{kinds.USER_ASSERTION}:rank"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustProvider:
+    """A key that says such things (hex), and the relay where it does."""
+
+    pubkey: str
+    relay: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRank:
+    """What a provider says of somebody: `rank` of 100."""
+
+    provider: str
+    rank: int
+
+
+class Assertions:
+    """Those that the account `owner` (hex, or empty) wants to hear."""
+
+    def __init__(self, courier: Courier, owner: str) -> None:
+        self._courier = courier
+        self._owner = owner
+        self._has_asked = False
+        """Were relays asked for the list, since the client began?"""
+
+    async def providers(self) -> tuple[TrustProvider, ...]:
+        """Those that the public part of the list names, `MOST_PROVIDERS` at most, whose relays may
+        be asked. Raises StoreError."""
+        if not self._owner:
+            return ()
+        address = event_address(kinds.TRUSTED_PROVIDERS, self._owner)
+        event = await self._courier.store.get_address(address)
+        policy, found = self._courier.book.policy, dict[str, TrustProvider]()
+        for tag in event.tags if event else ():
+            if len(tag) > 2 and tag[0] == RANK and is_hex64(tag[1]):
+                url = policy.from_stranger(tag[2], asked=True)
+                if url:
+                    found.setdefault(tag[1], TrustProvider(tag[1], url))
+        return tuple(found.values())[:MOST_PROVIDERS]
+
+    async def of(self, pubkey: str) -> tuple[TrustRank, ...]:
+        """What they say of somebody, as far as it is here. Raises StoreError."""
+        providers = await self.providers()
+        if not providers:
+            return ()
+        said = Filter.of(
+            authors=[one.pubkey for one in providers], kinds=[kinds.USER_ASSERTION], d=[pubkey]
+        )
+        events = await self._courier.store.query([said])
+        ranks = {event.pubkey: _rank(event.value("rank")) for event in events}
+        found = ((one.pubkey, ranks.get(one.pubkey)) for one in providers)
+        return tuple(TrustRank(by, rank) for by, rank in found if rank is not None)
+
+    async def fetch(self, pubkey: str) -> None:
+        """Ask for the list, and then its providers what they say of somebody. Raises StoreError."""
+        if not self._owner:
+            return
+        if not self._has_asked:
+            self._has_asked = True
+            await self._fetch_list()
+        async with together() as group:
+            for one in await self.providers():
+                said = Filter.of(authors=[one.pubkey], kinds=[kinds.USER_ASSERTION], d=[pubkey])
+                group.create_task(self._courier.fetch([said], [one.relay], timeout=FETCH_LIMIT))
+
+    async def _fetch_list(self) -> None:
+        mine = Filter.of(authors=[self._owner], kinds=[kinds.TRUSTED_PROVIDERS])
+        await self._courier.fetch([mine], timeout=FETCH_LIMIT)
+
+
+def _rank(text: str | None) -> int | None:
+    """A whole number from 0 to 100, or nothing."""
+    if not text or len(text) > 3 or not (text.isascii() and text.isdigit()):
+        return None
+    return rank if (rank := int(text)) <= MOST_RANK else None

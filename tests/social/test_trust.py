@@ -1,0 +1,95 @@
+"""Who bears the name of somebody followed, who knows whom, and what chosen providers say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.social.assertions import Assertions, TrustRank
+from nostr_client.social.lookalikes import AGAIN, Lookalikes, looks_of
+from tests.social.house import ANA, BEN, BEN_KEY, CY, CY_KEY, ME, START, Relay, house, signed
+
+DEE = SecretKey(bytes([4]) * 32)
+DEE_KEY = DEE.public_key.hex
+
+
+def named(key: SecretKey, name: str) -> Event:
+    return signed(key, kinds.METADATA, json.dumps({"name": name}))
+
+
+def follows(key: SecretKey, *pubkeys: str, at: int = START) -> Event:
+    return signed(key, kinds.FOLLOWS, tags=tuple(("p", p) for p in pubkeys), at=at)
+
+
+@pytest.mark.parametrize(
+    "name", ["Ben", "bеn", "B E N ✔", "Bén", "b\u200ben", "\uff22\uff25\uff2e", "Bеη"]
+)
+def test_names_that_look_the_same(name: str) -> None:
+    assert looks_of(name) == looks_of("ben")
+
+
+def test_names_that_do_not() -> None:
+    looks = [looks_of(name) for name in ("ben", "benny", "dan", "李明", "", "🔥")]
+    assert len(set(looks)) == len(looks) - 1
+    assert looks[-2:] == ["", ""]
+    assert looks_of("paypa1") == looks_of("PayPaI") == looks_of("paypal")
+    assert len(looks_of("e\u0301" * 100_000)) <= 64
+
+
+async def test_who_bears_the_name_of_somebody_followed(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        await h.keep(follows(ANA, BEN_KEY), named(BEN, "ben"), named(CY, "Bеn"), named(DEE, "dee"))
+        lookalikes = Lookalikes(h.profiles, h.acquaintances, h.clock)
+        people = await h.profiles.get_many([BEN_KEY, CY_KEY, DEE_KEY])
+        assert lookalikes.of(people[CY_KEY]) is None, "nothing was read yet"
+        assert await lookalikes.refresh()
+        assert not await lookalikes.refresh()
+        other = lookalikes.of(people[CY_KEY])
+        assert other is not None
+        assert other.pubkey == BEN_KEY
+        assert lookalikes.of(people[BEN_KEY]) is None
+        assert lookalikes.of(people[DEE_KEY]) is None
+        await h.keep(follows(ANA, BEN_KEY, CY_KEY, at=START + 9))
+        assert await lookalikes.refresh(), "others are followed"
+        assert lookalikes.of(people[CY_KEY]) is None
+        h.clock.now += AGAIN
+        assert await lookalikes.refresh()
+
+
+async def test_what_chosen_providers_say(tmp_path: Path) -> None:
+    """Only they are asked, only whole ranks up to 100 count."""
+
+    def says(key: SecretKey, rank: str) -> Event:
+        return signed(key, kinds.USER_ASSERTION, tags=(("d", DEE_KEY), ("rank", rank)))
+
+    said_there = (says(BEN, "87"), says(CY, "870"), says(DEE, "100"))
+    async with Relay(*said_there) as relay, house(tmp_path) as h:
+        said = Assertions(h.courier, ME)
+        assert await said.of(DEE_KEY) == ()
+        trusted = [("30382:rank", key, relay.url) for key in (BEN_KEY, CY_KEY)]
+        odd = (("30382:rank", "x", relay.url), ("30382:rank",), ("30382:rank", DEE_KEY, "no url"))
+        await h.keep(signed(ANA, kinds.TRUSTED_PROVIDERS, tags=(*odd, *trusted)))
+        assert [one.pubkey for one in await said.providers()] == [BEN_KEY, CY_KEY]
+        await said.fetch(DEE_KEY)
+        assert await said.of(DEE_KEY) == (TrustRank(BEN_KEY, 87),)
+
+
+async def test_follow_lists_of_those_who_are_followed_are_fetched_once(tmp_path: Path) -> None:
+    lists = (follows(BEN, CY_KEY), follows(CY, BEN_KEY))
+    async with Relay(*lists) as relay, house(tmp_path, fallback=[relay.url]) as h:
+        await h.acquaintances.fetch(h.courier)
+        assert not relay.log, "who follows nobody asks nothing"
+        await h.keep(follows(ANA, BEN_KEY))
+        assert await h.acquaintances.strangers([CY_KEY]) == {CY_KEY}
+        assert not h.acquaintances.known_strangers([CY_KEY]), "no list is here that could tell"
+        await h.acquaintances.fetch(h.courier)
+        assert await h.acquaintances.known_by([CY_KEY, DEE_KEY]) == {CY_KEY: 1, DEE_KEY: 0}
+        assert h.acquaintances.known_strangers([CY_KEY, DEE_KEY]) == {DEE_KEY}
+        asked = len(relay.log)
+        await h.acquaintances.fetch(h.courier)
+        assert len(relay.log) == asked
