@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, StoreError
 
 _T = TypeVar("_T")
 
+_log = logging.getLogger(__name__)
+
+STORE_PAUSE: Final = 5.0
+"""Seconds until what the store could not do is tried again."""
 TURN: Final = 0.01
 """Seconds of work after which others run."""
 
@@ -105,6 +110,23 @@ class OwnedTasks:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+async def steadily(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do `work` until it ends by itself, and again after trouble with the store: a full disk, or a
+    question that took too long, ends no program. The trouble is logged once."""
+    trouble = ""
+    while True:
+        try:
+            await work()
+            return
+        except StoreError as error:
+            if str(error) != trouble:
+                _log.warning(
+                    "%s goes on when that is mended: %s", getattr(work, "__qualname__", work), error
+                )
+            trouble = str(error)
+        await asyncio.sleep(STORE_PAUSE)
 
 
 class Turns:

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from nostr_client.errors import ConnectionLost, StoreError
+from nostr_client import tasks
+from nostr_client.errors import ConnectionLost, QueryTimeout, StoreError
 from nostr_client.tasks import OwnedTasks, all_of, finished, first_of, together
 
 
@@ -109,3 +110,28 @@ async def test_what_ends_in_time_gives_its_result_or_its_error() -> None:
     assert await finished(asyncio.sleep(0, 7), 1.0) == 7
     with pytest.raises(StoreError, match="full"):
         await finished(_raise(), 1.0)
+
+
+async def test_trouble_with_the_store_ends_nothing_and_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tasks, "STORE_PAUSE", 0)
+    tries = 0
+
+    async def work() -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise QueryTimeout("the store is busy")
+
+    await tasks.steadily(work)
+    assert tries == 4
+    assert len(caplog.records) == 1
+
+
+async def test_any_other_error_is_raised_at_once() -> None:
+    async def work() -> None:
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        await tasks.steadily(work)

@@ -12,9 +12,17 @@ task it started, within two seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from nostr_client.accounts.keyfiles import KeyFiles
 from nostr_client.client.keys import ClientKeys
@@ -35,7 +43,7 @@ from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.signing.guards import Consent, Guard, nobody
 from nostr_client.signing.signer import Signer
 from nostr_client.social.views import Posted, SyncStatus
-from nostr_client.tasks import OwnedTasks
+from nostr_client.tasks import OwnedTasks, steadily
 
 
 def _check_filters(filters: Sequence[object]) -> None:
@@ -144,19 +152,24 @@ class NostrClient(RoomsOnDemand):
                 await self._use_own_relay(self.own_relay, stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
-            if self.pubkey:
-                tasks.start(self.blocked_relays.keep())
-                tasks.start(self.mutes.keep())
-                tasks.start(self.mutual_aid.keep())
-            if self.authenticator is not None:
-                tasks.start(self.authenticator.keep_trying())
-            tasks.start(self.ladder.keep())
-            tasks.start(self.monitors.keep())
-            if keys.keyed:  # a watched account's events are not ours to spread
-                tasks.start(self.replication.run())
-            if self.signer is not None:
-                tasks.start(self.schedule.keep())
+            for work in self._background(keyed=keys.keyed):
+                tasks.start(steadily(work))
             yield self
+
+    def _background(self, *, keyed: bool) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
+        """What goes on for as long as the client runs."""
+        if self.pubkey:
+            yield self.blocked_relays.keep
+            yield self.mutes.keep
+            yield self.mutual_aid.keep
+        if self.authenticator is not None:
+            yield self.authenticator.keep_trying
+        yield self.ladder.keep
+        yield self.monitors.keep
+        if keyed:  # a watched account's events are not ours to spread
+            yield self.replication.run
+        if self.signer is not None:
+            yield self.schedule.keep
 
     # What an account does
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from nostr_client import tasks
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import (
@@ -21,6 +22,7 @@ from nostr_client.errors import (
     ListNotRead,
     NotConfirmed,
     PublishFailed,
+    QueryTimeout,
     SecretFound,
     SignerUnavailable,
     SigningRefused,
@@ -45,6 +47,7 @@ from nostr_client.signing.guards import consent_to
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import WatchOnly
 from nostr_client.social import feed_sync
+from nostr_client.social.mutes import Mutes
 from nostr_client.store.contract import CopyState
 from nostr_client.store.sqlite import search_index
 from tests.conftest import StartRelay
@@ -152,6 +155,29 @@ async def test_errors_of_the_body_come_out_as_they_are(tmp_path: Path) -> None:
         await bot()
     with pytest.raises(KeyError):
         await broken()
+
+
+async def test_a_question_that_took_too_long_ends_no_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "STORE_PAUSE", 0)
+    tries = 0
+    again = asyncio.Event()
+
+    async def keep(self: Mutes) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise QueryTimeout("the store is busy with other broad queries")
+        again.set()
+
+    monkeypatch.setattr(Mutes, "keep", keep)
+    async with NostrClient.open(
+        SecretKey.generate(), paths=folders(tmp_path), relays=[], config=ClientConfig()
+    ) as client:
+        async with asyncio.timeout(60):
+            await again.wait()
+        assert (await client.post("still here")).id
 
 
 async def test_a_cancelled_client_ends_quickly(tmp_path: Path) -> None:
