@@ -590,6 +590,13 @@ class NostrApp(ThriftyApp[int]):
         """A signal came: end as soon as may be, with the code that shells expect."""
         self.call_later(self.leave, 128 + number)
 
+    async def on_exit_app(self) -> None:
+        """The end, however it was asked for: a driver may do it unasked, as for a tab that is
+        closed in a browser."""
+        if not self._exit:
+            await self._keep_drafts()
+            await self._finish_held()
+
     async def leave(self, code: int) -> None:
         """End with an exit code, after putting every open draft on disk."""
         problem = await self._keep_drafts()

@@ -24,7 +24,7 @@ from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.graphics import terminal_graphics
-from nostr_client.tui.posix_signals import exit_signals
+from nostr_client.tui.posix_signals import exit_signals, standard_input
 from nostr_client.tui.screens.first_relays import ProbeResult, RelayOffer
 from nostr_client.tui.time_format import latency
 
@@ -58,7 +58,7 @@ async def serve(environment: Environment, *, demo: bool = False) -> int:
     warming = asyncio.get_running_loop().call_later(WARM_UP_AFTER, warm_up)
     async with ClientHolder(client_opener(environment.paths, environment.config)) as holder:
         app = NostrApp(environment, holder, demo=demo)
-        with exit_signals(app.exit_on_signal):
+        with exit_signals(app.exit_on_signal, standard_input()):
             code = await app.run_async()
     warming.cancel()
     return app.return_code or code or 0

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from pexpect import fdpexpect
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.opening import open_store
@@ -157,6 +158,43 @@ def test_it_ends_when_its_terminal_is_gone(terminal: Terminal) -> None:
     os.dup2(nowhere, terminal.child.child_fd)
     os.close(nowhere)
     wait_until(lambda: not terminal.child.isalive())
+
+
+@pytest.mark.slow
+def test_it_ends_when_its_terminal_is_gone_and_no_signal_says_so(writer: World) -> None:
+    """The terminal of a process that does not lead the session of that terminal."""
+    here, there = os.openpty()
+    termios.tcsetwinsize(there, (24, 80))
+    environment = {
+        **os.environ,
+        "NOSTR_CLIENT_HOME": str(writer.where.config.parent),
+        "TERM": "xterm-256color",
+    }
+    client = subprocess.Popen(
+        (sys.executable, "-m", "nostr_client"),
+        env=environment,
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+    )
+    os.close(there)
+    terminal = fdpexpect.fdspawn(here, timeout=START)
+    try:
+        for words, keys in (
+            ("Unlock", f"{PASSWORD}\r"),
+            ("An older note.", "c"),
+            ("New note", "half a thought"),
+            ("draft kept", ""),
+        ):
+            terminal.expect(words.replace(" ", ".{1,80}?"))
+            terminal.send(keys)
+        terminal.close()
+        assert client.wait(15) == 128 + signal.SIGHUP
+    finally:
+        client.kill()
+        client.wait()
+    assert [path for path in writer.where.data.glob("drafts/*/*") if path.is_file()]
 
 
 @pytest.mark.slow
