@@ -44,6 +44,7 @@ def exit_signals(leave: Callable[[int], None], terminal: int | None = None) -> I
     """
     loop = asyncio.get_running_loop()
     before: dict[int, Any] = {}
+    looking: asyncio.TimerHandle | None = None
 
     def handle(number: int, frame: FrameType | None = None) -> None:
         # Not the loop's own handlers: they would wait for a loop that hangs.
@@ -63,11 +64,12 @@ def exit_signals(leave: Callable[[int], None], terminal: int | None = None) -> I
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, handle)
-    looking = loop.call_later(LOOK_EVERY, look)
+    look()
     try:
         yield
     finally:
-        looking.cancel()
+        if looking is not None:
+            looking.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 
