@@ -7,6 +7,7 @@ names is fetched. The title is what a stranger says: whoever shows it says where
 from __future__ import annotations
 
 import asyncio
+import codecs
 import html
 import re
 from collections.abc import Callable
@@ -25,6 +26,13 @@ LONGEST: Final = 300
 AT_ONCE: Final = 2
 _TITLE: Final = re.compile(r"<title(?:\s[^<>]{0,200})?>([^<]{0,2000})", re.IGNORECASE)
 _CHARSET: Final = re.compile(rb"charset\s*=\s*[\"']?\s*([A-Za-z0-9_-]{2,40})", re.IGNORECASE)
+
+
+_CHARSETS: Final = re.compile(
+    r"utf-8|ascii|utf-16(-[lb]e)?|iso8859-\d+|cp\d+|koi8-[rtu]|mac-[a-z]+|gb\w+|big5\w*|hz|"
+    r"shift_jis\w*|euc_\w+|iso2022_\w+|johab|tis-620"
+)
+"""What pages are written in. Python knows more that is no charset, or takes hours (`punycode`)."""
 
 
 class LinkTitles:
@@ -61,10 +69,17 @@ def title_of(page: bytes, content_type: str = "") -> str:
     """The title in the beginning of a page; empty for none. The work grows with its length only."""
     said = _CHARSET.search(content_type.encode("latin-1", "replace"))
     said = said or _CHARSET.search(page, 0, 4096)
-    charset = said[1].decode("ascii") if said else "utf-8"
-    try:
-        text = page[:MOST_BYTES].decode(charset, "replace")
-    except (LookupError, UnicodeError):
-        text = page[:MOST_BYTES].decode("utf-8", "replace")
+    charset = _charset(said[1].decode("ascii")) if said else "utf-8"
+    text = page[:MOST_BYTES].decode(charset, "replace")
     found = _TITLE.search(text)
     return " ".join(html.unescape(found[1]).split())[:LONGEST] if found else ""
+
+
+def _charset(name: str) -> str:
+    """The one of this name, by Python's name for it; that of nearly every page where there is
+    none."""
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        return "utf-8"
+    return found if _CHARSETS.fullmatch(found) else "utf-8"

@@ -35,7 +35,11 @@ def test_charsets() -> None:
     page = "<title>Dächer</title>"
     assert title_of(page.encode("latin-1"), "text/html; charset=ISO-8859-1") == "Dächer"
     assert title_of(b"<meta charset='windows-1252'>" + page.encode("cp1252")) == "Dächer"
-    assert title_of(page.encode(), "text/html; charset=nothing-like-it") == "Dächer"
+    for known in ("shift_jis", "euc-kr", "gb18030", "big5", "koi8-r", "utf-16", "iso-2022-jp"):
+        cyrillic = "<title>Ж</title>".encode(known)
+        assert title_of(cyrillic, f"text/html; charset={known}") == "Ж"
+    for unknown in ("nothing-like-it", "punycode", "idna", "unicode_escape", "hex", "undefined"):
+        assert title_of(page.encode(), f"text/html; charset={unknown}") == "Dächer"
 
 
 @settings(max_examples=60)
@@ -44,7 +48,9 @@ def test_whatever_a_page_says(page: str) -> None:
     assert len(title_of(page.encode())) <= LONGEST
 
 
-@pytest.mark.parametrize("piece", [b"<title ", b"<title>", b"<title>&#x", b"charset="])
+@pytest.mark.parametrize(
+    "piece", [b"<title ", b"<title>", b"<title>&#x", b"charset=", b"charset=punycode a-bcd9"]
+)
 def test_the_work_is_bounded(piece: bytes) -> None:
     start = time.process_time()
     title_of(piece * (MOST_BYTES // len(piece)))
