@@ -11,6 +11,7 @@ import msgspec
 
 from nostr_client.errors import InvalidCode, InvalidKey
 from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import PublicKey, SecretKey, is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 
@@ -122,6 +123,17 @@ def encode_naddr(kind: int, pubkey: str, identifier: str, relays: Iterable[str] 
         raise InvalidCode("an identifier of more than 255 bytes has no code")
     author = (_AUTHOR, _bytes32("a public key", pubkey))
     return _encode("naddr", [(_SPECIAL, name), author, (_KIND, _kind_bytes(kind))], relays)
+
+
+def encode_event(event: Event, relays: Iterable[str] = ()) -> str:
+    """What names an event to everybody: its address where it has one that a code can carry, so that
+    a newer version is found, else itself; with relays (see `encode_nprofile`)."""
+    if event.address:
+        try:
+            return encode_naddr(event.kind, event.pubkey, event.address.split(":", 2)[2], relays)
+        except InvalidCode:  # whoever wrote it chose a name too long for a code
+            pass
+    return encode_nevent(event.id, relays, event.pubkey, event.kind)
 
 
 def encode(code: Code) -> str:

@@ -91,11 +91,7 @@ class Notes:
         when it is nowhere."""
         event = await self.find(event_id)
         hints = [hint] if (hint := await self.hint(event)) else []
-        if event.address:
-            name = next(iter(event.values("d")), "")
-            return f"nostr:{nip19.encode_naddr(event.kind, event.pubkey, name, hints)}"
-        code = nip19.encode_nevent(event.id, hints, event.pubkey, event.kind)
-        return f"nostr:{code}"
+        return f"nostr:{nip19.encode_event(event, hints)}"
 
     async def _note(
         self,

@@ -50,11 +50,8 @@ def _openers(event: Event, handlers: Iterable[Event]) -> tuple[Opener, ...]:
 
 def _url(event: Event, handler: Event) -> str:
     """Where on the web `handler` shows the event; "" for nowhere."""
-    d = event.value("d") or ""
-    if event.address and len(d.encode()) <= nip19.MAX_IDENTIFIER:
-        form, code = "naddr", nip19.encode_naddr(event.kind, event.pubkey, d)
-    else:
-        form, code = "nevent", nip19.encode_nevent(event.id, [], event.pubkey)
+    code = nip19.encode_event(event)
+    form = code.partition("1")[0]
     generic = ""
     for tag in handler.tags:
         if tag[0] != "web" or len(tag) < 2 or _PLACE not in tag[1] or len(tag[1]) > MOST_URL:

@@ -17,6 +17,7 @@ from nostr_client.errors import InvalidCode, InvalidKey
 from nostr_client.nips import nip19
 from nostr_client.nips.nip19 import Naddr, Nevent, Note, Nprofile, Npub, Nsec, decode
 from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from tests.vectors import VECTORS, needs_vectors
 
@@ -341,6 +342,24 @@ def test_every_way_of_naming_an_event() -> None:
     for text in ("", id[:-1], nip19.encode_npub("ab" * 32), nip19.encode(nip19.Naddr(1, id, ""))):
         with pytest.raises(InvalidCode):
             nip19.event_of(text)
+
+
+def test_what_names_an_event_to_everybody() -> None:
+    def event(kind: int, *tags: tuple[str, ...]) -> Event:
+        return Draft(kind, "", tags, 1_700_000_000).sign(
+            SecretKey(bytes.fromhex(SECRET)), 1_700_000_000
+        )
+
+    def named(event: Event) -> nip19.Code:
+        return nip19.decode(nip19.encode_event(event, ["wss://a.example"]))
+
+    relays, author = ("wss://a.example",), SecretKey(bytes.fromhex(SECRET)).public_key.hex
+    note, essay, follows = event(1), event(30023, ("d", "x")), event(3)
+    long = event(30023, ("d", "ä" * 128))  # 256 bytes, which no code can carry
+    assert named(note) == nip19.Nevent(note.id, relays, author, 1)
+    assert named(essay) == nip19.Naddr(30023, author, "x", relays)
+    assert named(follows) == nip19.Naddr(3, author, "", relays)
+    assert named(long) == nip19.Nevent(long.id, relays, author, 30023)
 
 
 def test_a_person_is_named_by_code_or_digits() -> None:

@@ -37,7 +37,7 @@ async def test_programs_say_where_they_show_a_kind(tmp_path: Path) -> None:
         note = signed(CY, content="just a note")
         await h.keep(chess, *useless, *many, game, season, note, long)
         views = {v.event: v for v in await h.timeline.views([game.id, season.id, note.id, long.id])}
-        code = nip19.encode_nevent(game.id, [], CY_KEY)
+        code = nip19.encode_nevent(game.id, [], CY_KEY, 64)
         assert views[game].openers == (Opener("Chess", f"{games}{code}"),)
         assert len(views[season].openers) == MOST_OPENERS
         assert "naddr1" in views[season].openers[0].url

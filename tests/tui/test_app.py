@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from textual.color import Color
 from textual.css.query import NoMatches
@@ -326,6 +328,11 @@ async def test_what_a_note_points_to_is_reached_by_keys_and_copied(world: World)
         await pilot.press("2")
         await told(app, "Copied: Slates! #roof")
         assert app.clipboard == "Slates! #roof"
+        await pilot.press("J")
+        await sees(app, "The event as it was signed")
+        await pilot.press("y")
+        await told(app, "Copied: {")
+        assert json.loads(app.clipboard)["content"] == "Slates! #roof"
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
         await pilot.press("greater_than_sign")

@@ -12,6 +12,7 @@ from nostr_client.social.views import RelayRow
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.panes.relays import RelayRenderer
 from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.relay_check import RelayCheckScreen
 from nostr_client.tui.screens.thread import ThreadScreen
@@ -97,6 +98,20 @@ async def test_notifications(world: World) -> None:
         await told(app, MARKUP)
         await sees(app, MARKUP)
         check(app, "notification")
+
+
+async def test_questions(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        for dialog in (
+            ConfirmDialog(HOSTILE, HOSTILE, yes="do"),
+            PromptDialog(HOSTILE, "", yes="do", detail=HOSTILE),
+        ):
+            app.push_screen(dialog)
+            await sees(app, MARKUP)
+            check(app, "question")
+            await pilot.press("escape")
+        assert app.is_running
 
 
 async def test_an_account_called_like_markup(world: World) -> None:

@@ -42,10 +42,7 @@ async def copy_note(actions: Actions, note: NoteView) -> None:
     event = note.event
     hint = await actions.client.notes.hint(event)
     relays = [hint] if hint else []
-    code = nip19.encode_nevent(event.id, relays, event.pubkey, event.kind)
-    if event.address:
-        kind, pubkey, name = event.address.split(":", 2)
-        code = nip19.encode_naddr(int(kind), pubkey, name, relays)
+    code = nip19.encode_event(event, relays)
     text = safe_text(event.content)
     choices = [
         _named("code", f"nostr:{code}", code),
@@ -98,7 +95,8 @@ async def show_raw(actions: Actions, note: NoteView) -> None:
     from nostr_client.tui.screens.raw_event import RawEventScreen
 
     raw = msgspec.json.format(note.event.json, indent=2).decode()
-    await actions.ask(RawEventScreen(raw))
+    if await actions.ask(RawEventScreen(raw)):
+        copy_text(actions, raw)
 
 
 async def broadcast(actions: Actions, note: NoteView) -> None:

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from nostr_client.safe_text import safe_text
 from nostr_client.tui.widgets.inputs import LineInput
 
 
@@ -19,7 +20,7 @@ class ConfirmDialog(ModalScreen[bool]):
     """Asks before it happens: `y` does it, `n` or esc does not; enter does nothing by mistake.
 
     With `word` the person types that word instead, for what is lost for good. `question` and
-    `detail` are shown as they are, never as markup.
+    `detail` may hold text from anywhere: it is made safe here, and is never markup.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -29,8 +30,8 @@ class ConfirmDialog(ModalScreen[bool]):
 
     def __init__(self, question: str, detail: str = "", *, yes: str, word: str = "") -> None:
         super().__init__()
-        self._question = question
-        self._detail = detail
+        self._question = safe_text(question)
+        self._detail = safe_text(detail)
         self._yes = yes
         self._word = word
 
@@ -81,17 +82,17 @@ class PromptDialog(ModalScreen[str]):
         hidden: bool = False,
         detail: str = "",
     ) -> None:
-        """`detail` is said below the question; `offered` stands in the line already, to be taken or
-        changed; `blank`: an empty line is an answer, too; `hidden`: what is typed is not shown, and
-        taken as it is."""
+        """`detail` is said below the question, both are made safe here; `offered` stands in the
+        line already, to be taken or changed; `blank`: an empty line is an answer, too; `hidden`:
+        what is typed is not shown, and taken as it is."""
         super().__init__()
-        self._question = question
+        self._question = safe_text(question)
         self._hint = hint
         self._offered = offered
         self._yes = yes
         self._blank = blank
         self._hidden = hidden
-        self._detail = detail
+        self._detail = safe_text(detail)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card"):

@@ -18,15 +18,15 @@ KEYS: Final = KeyGroup(
     "On a raw event",
     (
         Key("y", "copy", "Copy it", "copy"),
-        Key("escape,q,J", "dismiss", "Back", "back"),
+        Key("escape,q,J", "dismiss(False)", "Back", "back"),
     ),
 )
 MOST_SHOWN: Final = 100_000
 """Characters."""
 
 
-class RawEventScreen(ModalScreen[None]):
-    """The JSON `raw` of an event."""
+class RawEventScreen(ModalScreen[bool]):
+    """The JSON `raw` of an event; dismissed with whether it is to be copied."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
@@ -42,5 +42,4 @@ class RawEventScreen(ModalScreen[None]):
             yield Static(key_words(hints(KEYS)), markup=False, classes="card-keys")
 
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard(self._raw)
-        self.dismiss()
+        self.dismiss(True)
