@@ -66,6 +66,10 @@ _NAMES: Final = {
     "exclamation_mark": "!",
     "full_stop": ".",
     "slash": "/",
+    "plus": "+",
+    "minus": "-",
+    "ctrl+left": "ctrl+←",
+    "ctrl+right": "ctrl+→",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "less_than_sign": "<",
@@ -115,6 +119,15 @@ LIST: Final = KeyGroup(
         Key("g,home", "newest", "To the top, with everything new"),
         Key("G,end", "oldest", "To the very end"),
         Key("enter", "choose", "Open", "open"),
+    ),
+)
+COLUMNS: Final = KeyGroup(
+    "Columns, where the screen is wide",
+    (
+        Key("ctrl+right", "column(1)", "To the column at the right"),
+        Key("ctrl+left", "column(-1)", "To the column at the left"),
+        Key("plus", "add_column", "One more column: a section, a hashtag"),
+        Key("minus", "close_column", "Close this column"),
     ),
 )
 WAY: Final = KeyGroup("In a list", tuple(key for key in LIST.keys if key.action == "next"))

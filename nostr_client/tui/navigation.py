@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from textual.screen import Screen
 
 from nostr_client.tui.screens.article import ArticleScreen
-from nostr_client.tui.screens.feed import FeedScreen, relay_feed, tag_feed
+from nostr_client.tui.screens.feed import FeedScreen
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
@@ -26,6 +26,7 @@ from nostr_client.tui.targets import (
     Target,
     WhyTarget,
 )
+from nostr_client.tui.widgets.live_feed import relay_feed, tag_feed
 
 MOST_OPEN: Final = 20
 """Screens one above the other at most; where one was before them is still known."""

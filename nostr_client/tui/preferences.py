@@ -19,10 +19,12 @@ _CHANGE: Final = threading.Lock()
 
 
 class AccountPlace(msgspec.Struct, frozen=True):
-    """Where an account was: its section, and the place in the list of each."""
+    """Where an account was: its section, the place in the list of each, its columns."""
 
     section: str = ""
     lists: Mapping[str, ListPlace] = msgspec.field(default_factory=dict)
+    columns: tuple[str, ...] | None = None
+    """None: none were chosen yet."""
 
 
 class Preferences(msgspec.Struct, frozen=True):

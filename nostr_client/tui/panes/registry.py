@@ -15,7 +15,16 @@ from typing import Final
 
 from nostr_client.tui import panes
 from nostr_client.tui.acts.registry import NOTE, PERSON
-from nostr_client.tui.keymap import APP_KEYS, FORM, LIST, WRITING, WRITING_NOTE, Key, KeyGroup
+from nostr_client.tui.keymap import (
+    APP_KEYS,
+    COLUMNS,
+    FORM,
+    LIST,
+    WRITING,
+    WRITING_NOTE,
+    Key,
+    KeyGroup,
+)
 from nostr_client.tui.panes.pane import Pane
 from nostr_client.tui.screens import (
     audit,
@@ -98,6 +107,7 @@ def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:
         LIST,
         NOTE,
         PERSON,
+        COLUMNS,
         *of_panes,
         *OF_COPIES,
         *OF_ROOMS,

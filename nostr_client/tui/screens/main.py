@@ -8,10 +8,11 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher
@@ -26,7 +27,7 @@ from nostr_client.social.key_leaks import KeyLeak, leak_words
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.environment import Environment
-from nostr_client.tui.keymap import hints
+from nostr_client.tui.keymap import COLUMNS, hints
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
@@ -35,9 +36,12 @@ from nostr_client.tui.pictures import Pictures, wanted_by
 from nostr_client.tui.place_keeper import KEEP_EVERY, PlaceKeeper
 from nostr_client.tui.polling import poll
 from nostr_client.tui.preferences import AccountPlace
+from nostr_client.tui.screens.add_column import ask_for_column
 from nostr_client.tui.screens.auth import say_purpose
 from nostr_client.tui.targets import NoteTarget
+from nostr_client.tui.widgets import columns
 from nostr_client.tui.widgets.auth_bar import AuthBar
+from nostr_client.tui.widgets.columns import Columns
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.list_messages import Highlighted
 from nostr_client.tui.widgets.navigation import NavigationRail
@@ -54,12 +58,16 @@ LOOKS = 3
 """Looks at the marks of sections that are not in front, after something came for the account."""
 RARELY = 30
 """Looks after which they are looked at all the same."""
+RAIL = 20
+"""Cells of the rail."""
 GATHER = 0.1
 """Seconds in which arrivals are gathered before they are put into the lists."""
 
 
 class MainScreen(Screen[None]):
     """Everything about one account, `client` behind it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = COLUMNS.bindings()
 
     def __init__(
         self,
@@ -104,7 +112,9 @@ class MainScreen(Screen[None]):
             view.id = name
             if (kept := self._keeper.kept.lists.get(name)) is not None:
                 view.resume(kept)
+        self._fitting = asyncio.Lock()
         self._switcher = ContentSwitcher(initial=self.pane.name, id="sections")
+        self.columns = Columns(context, self._keeper.kept.columns)
         self.detail = ThreadPanel(client, self.renderer, id="detail")
         self._hints = HintLine(id="hints")
         self._auth_bar = AuthBar(id="auth-bar")
@@ -127,6 +137,7 @@ class MainScreen(Screen[None]):
             yield rail
             with self._switcher:
                 yield from self.views.values()
+            yield self.columns
             yield self.detail
         yield self._auth_bar
         yield self._hints
@@ -157,6 +168,7 @@ class MainScreen(Screen[None]):
         self._hints.hints = hints(*self.pane.key_groups, EVERYWHERE)
         self.view.open()
         self._place_detail(self.is_wide)
+        self._place_columns()
         self.front.focus()
 
     def _place_detail(self, wide: bool) -> None:
@@ -167,10 +179,72 @@ class MainScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         self._place_detail(event.size.width >= WIDE)
+        self._place_columns()
 
     def on_windowed_list_highlighted(self, message: Highlighted) -> None:
-        if message.list is self.view.notes and self.is_wide:
+        of_column = message.list.has_focus and self.columns.holding(message.list) is not None
+        if (message.list is self.view.notes or of_column) and self.is_wide:
             self.detail.show(NoteTarget.of(message.item) if message.item is not None else None)
+
+    # Columns
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The detail is about what has the keys."""
+        column = self.columns.holding(event.widget)
+        if column is not None and self.detail.display and column.view.notes is not None:
+            note = column.view.notes.note
+            self.detail.show(NoteTarget.of(note) if note is not None else None)
+
+    def _place_columns(self) -> None:
+        start_worker(self, self._fit_columns, "columns")
+
+    async def _fit_columns(self) -> None:
+        async with self._fitting:
+            width = self.size.width
+            taken = RAIL + (2 if self.detail.display else 1) * columns.LEAST
+            room = width - taken if width >= columns.WIDE_ENOUGH else 0
+            await self.columns.fit(room, self.pane.name)
+
+    def action_column(self, by: int) -> None:
+        """To the column at the right (1) or left (-1)."""
+        parts: list[WindowedList[Any]] = [self.front, *(view.front for view in self.columns.views)]
+        if self.detail.display:
+            parts.append(self.detail.notes)
+        here = next((place for place, part in enumerate(parts) if part.has_focus), 0)
+        parts[max(0, min(here + by, len(parts) - 1))].focus()
+
+    def action_add_column(self) -> None:
+        if self.size.width < columns.WIDE_ENOUGH:
+            least = f"columns need a terminal of {columns.WIDE_ENOUGH} cells and more"
+            self.post_message(Say(f"There is no room: {least}."))
+        else:
+            start_worker(self, self._add_column, "columns")
+
+    async def _add_column(self) -> None:
+        there = (self.pane.name, *self.columns.chosen)
+        name = await ask_for_column(self.app, there)
+        if not name:
+            return
+        if not self.columns.add(name):
+            self.post_message(Say(f"It stands there, or there are {columns.MOST} already."))
+            return
+        await self._fit_columns()
+        added = next((each for each in self.columns.shown if each.called == name), None)
+        if added is None:
+            self.post_message(Say("It has no room here; it shows where the screen is wider."))
+        else:
+            added.view.front.focus()
+        await self.keep_place()
+
+    def action_close_column(self) -> None:
+        column = self.columns.holding(self.focused)
+        if column is None:
+            self.post_message(Say("- closes the column in which the keys are; ctrl+→ goes there."))
+            return
+        self.columns.close(column.called)
+        self.front.focus()
+        self._place_columns()
+        start_worker(self, self.keep_place, "place")
 
     def on_open(self, message: Open) -> None:
         """With room for it the detail takes the keys; without, the app opens a screen."""
@@ -185,6 +259,8 @@ class MainScreen(Screen[None]):
     def _redraw_notes(self) -> None:
         for view in self.views.values():
             view.redraw(shown=view is self.view)
+        for view in self.columns.views:
+            view.redraw(shown=True)
         self.detail.notes.redraw()
 
     # What arrives
@@ -207,13 +283,19 @@ class MainScreen(Screen[None]):
         start_worker(self, partial(poll, self._poll, self._say_problem, self._rests), "poll")
         self.set_interval(KEEP_EVERY, lambda: start_worker(self, self.keep_place, "place"))
 
+    @property
+    def _columns_chosen(self) -> tuple[str, ...] | None:
+        """None as long as they are those that stand there by themselves."""
+        chosen = self.columns.chosen
+        return None if self._keeper.kept.columns is None and chosen == columns.FIRST else chosen
+
     async def keep_place(self) -> None:
         """Write down where one is, for the next time."""
         places = {name: view.place for name, view in self.views.items() if view.is_attached}
         lists = {name: place for name, place in places.items() if place is not None}
         lists = {**self._keeper.kept.lists, **lists}
         try:
-            await self._keeper.keep(AccountPlace(self.pane.name, lists))
+            await self._keeper.keep(AccountPlace(self.pane.name, lists, self._columns_chosen))
         except StoreError as error:
             self._say_problem(f"Where you were is not kept: {error}")
 
@@ -235,6 +317,7 @@ class MainScreen(Screen[None]):
         self.names.add(note.author for note in notes)
         for view in self.views.values():
             view.arrive(notes, awaited=self.awaits_note)
+        self.columns.arrive(notes)
         me = self.client.pubkey
         if any(note.entry.pubkey == me and note.reply_to is None for note in notes):
             self.awaits_note = False
@@ -308,6 +391,7 @@ class MainScreen(Screen[None]):
             self._redraw_notes()
         await self._know_followed()
         await self.view.poll(relays, shown=True)
+        await self.columns.poll(relays)
         await self._poll_hidden(relays)
         marks = {name: view.mark for name, view in self.views.items()}
         for rail in self._rails:
