@@ -24,7 +24,8 @@ copies_of_others_mb = 10              # of what is bookmarked for everybody to s
 muted_kinds = [1985]                  # kinds of events that no list of this client shows
 sync_drafts = false                   # true: drafts follow you to your other devices, encrypted, on
                                       # your private relays (NIP-37)
-theme = "nord"
+theme = "nord"                        # or "terminal": its own colours; "dusk", "paper", ...
+glyphs = "auto"                       # "ascii": no other signs in the terminal client; "unicode"
 lock_after = 60                       # minutes without a key or a click until the terminal client
                                       # wants the account's password again; 0: never
 
@@ -164,6 +165,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     sync_drafts: bool = False
     """Do drafts follow the account to its other devices (NIP-37)?"""
     theme: str | None = None
+    glyphs: Literal["auto", "ascii", "unicode"] = "auto"
+    """With what the terminal client draws; "auto": as the terminal's encoding can."""
     lock_after: Minutes = 60
     """Until an account with a password is locked in the terminal client; 0: never."""
     bunker: BunkerConfig = BunkerConfig()

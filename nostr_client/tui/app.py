@@ -50,6 +50,7 @@ from nostr_client.tui.client_holder import ClientHolder
 from nostr_client.tui.command_palette import Commands
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.glyphs import ascii_filter, choose_glyphs
 from nostr_client.tui.held_acts import HOLD, HeldAct, HeldActs
 from nostr_client.tui.input_queue import InputQueue
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
@@ -90,6 +91,8 @@ HELD_LIMIT = 2.0
 """Seconds in which acts that are held back are done when their person leaves."""
 RESTS_AFTER = 1
 """Minutes without a key after which is looked more rarely at what changes by itself."""
+NO_COLOR = NoColor()
+"""One: lines remember what a filter made of them."""
 INPUT = (events.InputEvent, events.Paste)
 ASKING = ("enter", "action", "auth", "quit", "backup", "find")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
@@ -111,6 +114,8 @@ class NostrApp(ThriftyApp[int]):
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]
         self._environment = environment
         self._demo = demo
+        choose_glyphs(environment.config.glyphs)
+        self._ascii = ascii_filter()
         self._account: Account | None = None
         self._idle = IdleTime(environment.clocks)
         self._locking = False
@@ -158,9 +163,11 @@ class NostrApp(ThriftyApp[int]):
         return tolerant_driver(super().get_driver_class())
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """With NO_COLOR no colour at all, and not shades of grey as Textual would have it."""
+        """With NO_COLOR no colour at all, and not shades of grey as Textual would have it; ASCII
+        alone where the terminal has no more, or it is wanted."""
         filters = super().get_line_filters()
-        return [NoColor() if isinstance(one, Monochrome) else one for one in filters]
+        shown = [NO_COLOR if isinstance(one, Monochrome) else one for one in filters]
+        return shown if self._ascii is None else [*shown, self._ascii]
 
     def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
         """A picture of the screen; an empty one while a secret key is shown."""

@@ -26,7 +26,7 @@ from nostr_client.tui.targets import (
     Target,
     WhyTarget,
 )
-from nostr_client.tui.widgets.live_feed import relay_feed, tag_feed
+from nostr_client.tui.widgets.watched_feed import relay_feed, tag_feed
 
 MOST_OPEN: Final = 20
 """Screens one above the other at most; where one was before them is still known."""

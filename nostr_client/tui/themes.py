@@ -1,4 +1,4 @@
-"""The client's own two themes, beside Textual's: text is the brightest thing."""
+"""The client's own themes, beside Textual's: text is the brightest thing."""
 
 from __future__ import annotations
 
@@ -44,5 +44,36 @@ PAPER: Final = Theme(
         "border-blurred": "#d8d3c5",
     },
 )
-OWN: Final = (DUSK, PAPER)
+TERMINAL: Final = Theme(
+    name="terminal",
+    primary="ansi_blue",
+    secondary="ansi_cyan",
+    accent="ansi_magenta",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    success="ansi_green",
+    warning="ansi_yellow",
+    error="ansi_red",
+    ansi=True,
+    variables={
+        "ansi-background": "ansi_default",
+        "ansi-foreground": "ansi_default",
+        "border-blurred": "ansi_bright_black",
+        "input-cursor-background": "ansi_default",
+        "input-cursor-foreground": "ansi_default",
+        "input-selection-background": "ansi_blue",
+        "input-selection-foreground": "ansi_default",
+        "screen-selection-background": "ansi_blue",
+        "screen-selection-foreground": "ansi_default",
+        "block-cursor-foreground": "ansi_default",
+        "block-cursor-background": "ansi_default",
+        "block-cursor-text-style": "reverse",
+        "input-cursor-text-style": "reverse",
+    },
+)
+"""The terminal's own palette and background, whatever they are."""
+OWN: Final = (DUSK, PAPER, TERMINAL)
 DEFAULT: Final = DUSK.name

@@ -16,7 +16,7 @@ from nostr_client.tui.polling import poll
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import Target
 from nostr_client.tui.widgets.hint_line import HintLine
-from nostr_client.tui.widgets.live_feed import FeedSource, LiveFeed
+from nostr_client.tui.widgets.watched_feed import FeedSource, WatchedFeed
 from nostr_client.tui.workers import start_worker
 
 
@@ -30,7 +30,7 @@ class FeedScreen(TargetScreen):
     ) -> None:
         super().__init__(target)
         self._client = client
-        self.feed = LiveFeed(client, renderer, source)
+        self.feed = WatchedFeed(client, renderer, source)
 
     def compose(self) -> ComposeResult:
         yield self.feed

@@ -118,6 +118,8 @@ class MainScreen(Screen[None]):
         self.detail = ThreadPanel(client, self.renderer, id="detail")
         self._hints = HintLine(id="hints")
         self._auth_bar = AuthBar(id="auth-bar")
+        proxy = environment.config.for_account(client.pubkey).proxy or ""
+        self._way = "tor" if proxy.startswith("tor:") else "proxy" if proxy else ""
         self._leaks: tuple[KeyLeak, ...] = ()
         self._polled = False
         self._looks = 0
@@ -382,6 +384,7 @@ class MainScreen(Screen[None]):
             relays=len(others),
             unsent=unsent,
             own_relay=self.own_relay,
+            way=self._way,
             known=True,
         )
 

@@ -16,9 +16,9 @@ from textual.widget import Widget
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.panes.pane import PaneContext, PaneView
 from nostr_client.tui.panes.registry import PANES
-from nostr_client.tui.widgets.live_feed import LiveFeed, tag_feed
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.widgets.static_text import StillText
+from nostr_client.tui.widgets.watched_feed import WatchedFeed, tag_feed
 
 WIDE_ENOUGH: Final = 200
 """Columns of the terminal from which there are any."""
@@ -35,7 +35,7 @@ class TagView(PaneView):
     def __init__(self, context: PaneContext, tag: str) -> None:
         super().__init__()
         self._client = context.client
-        self._feed = LiveFeed(context.client, context.renderer, tag_feed(context.client, tag))
+        self._feed = WatchedFeed(context.client, context.renderer, tag_feed(context.client, tag))
 
     def compose(self) -> ComposeResult:
         yield self._feed

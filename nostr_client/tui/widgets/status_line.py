@@ -25,11 +25,13 @@ class Status:
     relays: int = 0
     unsent: int = 0
     own_relay: str = "off"
+    way: str = ""
+    """Through what all goes: tor, proxy, or nothing of the kind."""
     known: bool = False
 
 
 class StatusLine(Static):
-    """Account and place on the left; relays, unsent notes, own relay and clock on the right."""
+    """Account and place on the left; relays, what is unsent, own relay, Tor, clock on the right."""
 
     status: reactive[Status] = reactive(Status())
 
@@ -63,11 +65,15 @@ class StatusLine(Static):
         own = {"on": dim, "off": "$text-warning"}.get(status.own_relay, "$text-error")
         unsent = "$text-warning" if status.unsent else dim
         own_words = f"own {status.own_relay}" if short else f"own relay {status.own_relay}"
-        return Content.assemble(
-            (f"relays {status.up}/{status.relays} ", up),
-            ("· ", dim),
-            (f"unsent {status.unsent} ", unsent),
-            ("· ", dim),
-            (f"{safe_line(own_words, 40)} ", own),
-            (f"· {clock} ", dim),
-        )
+        parts = [
+            Content.styled(f"relays {status.up}/{status.relays} ", up),
+            Content.styled(f"unsent {status.unsent} ", unsent),
+            Content.styled(f"{own_words} ", own),
+            *([Content.styled(f"{status.way} ", "$text-success")] if status.way else ()),
+            Content.styled(f"{clock} ", dim),
+        ]
+        shown = Content.styled("· ", dim).join(parts)
+        while shown.cell_length > self.size.width and len(parts) > 1:
+            parts.pop()  # what matters most stands first
+            shown = Content.styled("· ", dim).join(parts)
+        return shown

@@ -117,5 +117,5 @@ def test_a_terminal_without_unicode_gets_ascii(
     encoding: str, marks: Glyphs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.__stdout__", SimpleNamespace(encoding=encoding))
-    assert glyphs.__wrapped__() == marks
+    assert glyphs() == marks
     assert all(len(mark) == 1 for mark in marks)

@@ -43,7 +43,7 @@ class FeedSource:
     wanted: Filter | None = None
 
 
-class LiveFeed(NoteFeed):
+class WatchedFeed(NoteFeed):
     """First what is here, then what relays send."""
 
     def __init__(self, client: NostrClient, renderer: NoteRenderer, source: FeedSource) -> None:
