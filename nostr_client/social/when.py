@@ -15,7 +15,7 @@ HOW: Final = "18:30, tomorrow 9:00, mon 9:00, 2026-12-24 18:30, in 2h"
 FARTHEST: Final = 366 * 86_400
 """Seconds from now at most."""
 _UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _clock = re.compile(
     r"(?:(?P<day>.+?)\s+(?:at\s+)?)?(?P<hour>\d{1,2})[:.](?P<minute>\d{2})"
 ).fullmatch
@@ -32,7 +32,11 @@ def parse_when(text: str, now: float) -> int:
     if typed.startswith("in ") and _spans(typed[3:]):
         at = now + sum(int(number) * _UNITS[unit] for number, unit in _span(typed[3:]))
     else:
-        at = _on_the_clock(typed, datetime.fromtimestamp(now)).timestamp()
+        meant = _on_the_clock(typed, datetime.fromtimestamp(now))
+        try:
+            at = meant.timestamp()
+        except (ValueError, OverflowError) as error:  # the first and the last days of all calendars
+            raise InvalidData(f"{text.strip()} is no time that a clock here shows") from error
     if at <= now:
         raise InvalidData(f"{text.strip()} is over")
     if at - now > FARTHEST:
@@ -58,8 +62,9 @@ def _day(word: str, moment: time, now: datetime) -> date:
     today = now.date()
     if word in ("today", "tomorrow"):
         return today + timedelta(days=word == "tomorrow")
-    if word[:3] in _DAYS and word.isalpha():
-        ahead = (_DAYS.index(word[:3]) - today.weekday()) % 7
+    day = next((n for n, name in enumerate(_DAYS) if len(word) > 2 and name.startswith(word)), None)
+    if day is not None:
+        ahead = (day - today.weekday()) % 7
         if ahead == 0 and moment <= now.time():
             ahead = 7
         return today + timedelta(days=ahead)
