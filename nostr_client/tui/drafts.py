@@ -55,6 +55,13 @@ def reply_to(event_id: str) -> str:
     return f"reply-{event_id}"
 
 
+def put_before(text: str, begun: str) -> str:
+    """A text that was not sent, before what was `begun` since. What it begins with itself was not
+    begun since: so it was kept last, where no later text could be (a full disk)."""
+    begun = begun.strip()
+    return text if text.strip().startswith(begun) else f"{text}\n\n{begun}"
+
+
 def _written_at(path: Path) -> int:
     """When a file was written, in ns since 1970; 0 where there is none."""
     try:
@@ -187,8 +194,7 @@ class DraftFile:
     def put_back(self, text: str) -> None:
         """A text that was not sent comes before what was begun since. Raises StoreError."""
         with _one_at_a_time:
-            begun = self.read().strip()
-            self._write(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
+            self._write(put_before(text, self.read()))
 
 
 class DraftSaver:
@@ -320,6 +326,5 @@ class SealedDraftSaver(DraftSaver):
     async def put_back(self, text: str) -> None:
         self._start = ""
         begun = self._plain if self._plain is not None else await self.load()
-        begun = begun.strip()
-        self.typed(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
+        self.typed(put_before(text, begun))
         await self.flush()

@@ -118,6 +118,20 @@ async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) 
     assert draft(world).read() == "first\n\nsecond", "it was not sent after all"
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_what_was_kept_of_it_before_was_not_begun_since(world: World, sealed: bool) -> None:
+    def saver() -> DraftSaver:
+        if not sealed:
+            return DraftSaver(draft(world))
+        return SealedDraftSaver(draft(world), LocalSigner(SecretKey(b"\x01" * 32)))
+
+    first = saver()
+    first.typed("one")  # then the disk was full
+    await first.flush()
+    await saver().put_back("one, two")
+    assert await saver().load() == "one, two"
+
+
 async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) -> None:
     one = draft(world)
     world.where.data.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from textual.widgets import Static, TextArea
 
 from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver
+from nostr_client.tui.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver, put_before
 from nostr_client.tui.keymap import WRITING
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
@@ -127,8 +127,7 @@ class ComposeScreen(ModalScreen[None]):
     async def give_back(self, draft: str) -> None:
         """A draft that could not be sent, nor kept, stands before what is written here."""
         text = await self.read(draft)
-        begun = self.text.text.strip()
-        self._put(text if begun in ("", text.strip()) else f"{text}\n\n{begun}")
+        self._put(put_before(text, self.text.text))
 
     async def _opened(self) -> str:
         """The draft; a signer that is away is waited for. Raises SigningRefused, StoreError."""
