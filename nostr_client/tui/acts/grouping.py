@@ -57,7 +57,8 @@ async def _change(actions: Actions, one: NamedSet, person: Profile) -> None:
     if within and not await actions.ask(question):
         return
     mine = actions.client.sets.list(one.kind, one.identifier)
-    public = one.kind == kinds.STARTER_PACK or bool(one.private == 0 and one.people)
+    # Of a list that is partly closed nobody can tell, and what is private can be told later.
+    public = one.kind == kinds.STARTER_PACK or bool(one.people and not one.private | one.closed)
 
     async def edit(empty: bool) -> Posted | None:
         waiver, entry = Waiver(allow_empty=empty), ("p", person.pubkey)

@@ -95,7 +95,7 @@ async def ask_poll(actions: Actions, _: None = None) -> None:
     days = await actions.ask(PromptDialog("For how many days?", "", yes="go on", offered="3"))
     if not days:
         return
-    if not (days.isascii() and days.isdigit() and 0 < int(days[:4]) <= MOST_DAYS):
+    if not (days.isascii() and days.isdigit() and len(days) < 4 and 0 < int(days) <= MOST_DAYS):
         actions.say(f"A poll is open for 1 to {MOST_DAYS} days.", "error")
         return
     detail = f"{' | '.join(options)}; {'several answers' if many else 'one answer'}, {days} days"
