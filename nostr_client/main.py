@@ -6,6 +6,7 @@ to the relay runner (the one door to that package); all else goes to the command
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -38,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.INTERRUPTED
 
 
+def _in_browser() -> bool:
+    """Is this the session of a tab, whose pipes are its terminal (`nostr-client web`)?"""
+    return os.environ.get("TEXTUAL_DRIVER") == "textual.drivers.web_driver:WebDriver"
+
+
 def _main(given: list[str]) -> int:
     if given == ["--version"]:
         from nostr_client.command_line.run import write_words
@@ -50,7 +56,7 @@ def _main(given: list[str]) -> int:
     from nostr_client.core_dumps import forbid_core_dumps
 
     forbid_core_dumps()
-    on_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    on_terminal = (sys.stdin.isatty() and sys.stdout.isatty()) or _in_browser()
     if not given and not on_terminal:
         from nostr_client.exits import Exit
 

@@ -103,7 +103,8 @@ CLIENTS = {
     ),
     **dict.fromkeys(("websockets.sync", "websockets.client", "websockets.legacy"), ()),
     **dict.fromkeys(("urllib.request", "http.client", "ftplib", "smtplib", "xmlrpc"), ()),
-    **dict.fromkeys(("requests", "httpx", "aiohttp", "urllib3"), ()),
+    **dict.fromkeys(("requests", "httpx", "urllib3"), ()),
+    "aiohttp": ("nostr_client.cli.web_server",),  # which listens
 }
 """Who may import what connects. Of `relays`, which listens, sockets alone are no sign of it."""
 SAY_THE_PROXY = {"RelayPool", "DialOptions"}

@@ -26,6 +26,7 @@ from nostr_client.cli import (
     private_lists,
     relays,
     search,
+    web,
     why,
 )
 from nostr_client.cli.command import PLAIN, add_command
@@ -70,6 +71,7 @@ def build() -> Group:
         why,
         own_relay,
         bunker,
+        web,
     ):
         room.add_to(root)
     add_command(root, "relay", _relay, PLAIN)

@@ -288,7 +288,9 @@ class NostrApp(ThriftyApp[int]):
             self._navigation.open(message.target)
 
     async def _open_page(self, target: WebTarget) -> None:
-        if await open_page(target):
+        if self.is_web:
+            self.open_url(target.url)
+        elif await open_page(target):
             self.say(f"Your browser opens {target.url}")
         else:
             self.copy_to_clipboard(target.url)
