@@ -47,7 +47,7 @@ async def edited_by_editor(app: App[Any], text: str, path: Path) -> str:
         with app.batch_update(), app.suspend(), _interrupts_left_to_the_editor():
             code = await _run([*command, str(path)])
         app.refresh(layout=True)
-        if code:
+        if code > 0:  # the person said no; one that was killed leaves what was saved in it
             raise ConfigError(f"the editor ended with code {code}: the text is as it was")
         return await asyncio.to_thread(_read, path)
     except SuspendNotSupported as error:

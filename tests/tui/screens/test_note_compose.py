@@ -179,6 +179,22 @@ async def test_the_text_goes_through_ones_own_editor(
         assert not file.editor_file.exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+async def test_what_was_saved_in_an_editor_that_is_killed_is_kept(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "file.write_text('saved there'); os.kill(os.getpid(), 9)"
+    monkeypatch.setenv("VISUAL", editor(tmp_path, code))
+    monkeypatch.setattr(NostrApp, "suspend", lambda app: nullcontext())
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await type_in(pilot, "begun")
+        await pilot.press("ctrl+g")
+        await sees(app, "saved there")
+        await until(lambda: draft_of(world, drafts.NEW_NOTE).read() == "saved there")
+
+
 async def test_what_an_editor_saved_before_we_were_killed_is_the_draft(world: World) -> None:
     await world.account()
     file = draft_of(world, drafts.NEW_NOTE)
