@@ -81,4 +81,4 @@ def _main(given: list[str]) -> int:
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command
 
-    return run_command(given)
+    return run_command(["plain", *given[1:]] if given[:1] == ["--plain"] else given)
