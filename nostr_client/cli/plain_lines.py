@@ -98,7 +98,8 @@ def _wrapped(line: str, room: int) -> Iterator[str]:
     line = line.expandtabs()
     start = used = 0
     for place, char in enumerate(line):
-        wide = cells(char)
+        before = line[place - 1 : place]
+        wide = cells(before + char) - cells(before)  # a selector makes what is before it wider
         if used + wide > room:
             blank = line.rfind(" ", start + room // 2, place)
             end = blank + 1 if blank > 0 else place

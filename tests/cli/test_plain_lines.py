@@ -244,3 +244,12 @@ def test_what_is_no_note_says_what_it_is_and_what_it_names_has_a_code() -> None:
     assert [code[:5] for code in named] == ["naddr", "naddr", "30023", "note1"]
     bare = Draft(20, "", (("alt", "a roof"),), NOW).sign(MALLORY, NOW)
     assert f"{BAR}a roof" in note_lines(NoteView(bare, bare, Profile(pubkey)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1\ufe0f\u20e3" * 60, "\u2764\ufe0f" * 60, "日本語" * 40, "مرحبا " * 40, "e\u0301" * 90],
+)
+def test_no_line_is_wider_than_the_terminal_whatever_it_is_made_of(text: str) -> None:
+    for line in quoted(text, 40):
+        assert cells(line) <= 40
