@@ -10,6 +10,7 @@ from nostr_client.protocol import kinds
 
 if TYPE_CHECKING:
     from nostr_client.social.assertions import Assertions
+    from nostr_client.social.beginnings import Beginnings
     from nostr_client.social.bookmarks import Pins, WebBookmarks
     from nostr_client.social.lists import EntryList
     from nostr_client.social.lookalikes import Lookalikes
@@ -29,6 +30,12 @@ class RoomsOnDemand(ClientRooms):
         from nostr_client.social.assertions import Assertions
 
         return Assertions(self.courier, self.pubkey)
+
+    @cached_property
+    def beginnings(self) -> Beginnings:
+        from nostr_client.social.beginnings import Beginnings
+
+        return Beginnings(self.courier, self.profiles)
 
     @cached_property
     def interests(self) -> EntryList:

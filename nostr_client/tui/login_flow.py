@@ -15,14 +15,12 @@ from nostr_client.tui.client_holder import ClientHolder, Identity
 from nostr_client.tui.consent import typed_consent
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.screens.bunker import BunkerScreen, ScanScreen
+from nostr_client.tui.screens.first_people import FirstPeopleScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen
 from nostr_client.tui.screens.first_run import FirstRunChoice, FirstRunScreen
-from nostr_client.tui.screens.key_setup import (
-    AddedAccount,
-    CreateKeyScreen,
-    ImportKeyScreen,
-    KeyCreatedScreen,
-)
+from nostr_client.tui.screens.found_account import FoundAccountScreen
+from nostr_client.tui.screens.key_created import KeyCreatedScreen
+from nostr_client.tui.screens.key_setup import AddedAccount, CreateKeyScreen, ImportKeyScreen
 from nostr_client.tui.screens.unlock import UnlockScreen
 from nostr_client.tui.screens.watch_account import WatchAccountScreen
 from nostr_client.tui.user_interface import UserInterface
@@ -118,7 +116,10 @@ class LoginFlow:
                 continue
             if way is FirstRunChoice.NEW:
                 return await self._set_up(entry)
-            return await self.open(entry.account, entry.signer)
+            logged_in = await self.open(entry.account, entry.signer)
+            if way is FirstRunChoice.KEY:
+                await self._ui.ask(FoundAccountScreen(logged_in.client))
+            return logged_in
 
     # Inside
 
@@ -133,9 +134,7 @@ class LoginFlow:
     async def _set_up(self, entry: AddedAccount) -> LoggedIn:
         """A new account: where its key is, its first relays, its name."""
         environment = self._environment
-        await self._ui.ask(
-            KeyCreatedScreen(entry.account, str(environment.accounts.file_of(entry.account)))
-        )
+        await self._ui.ask(KeyCreatedScreen(environment.accounts, entry.account))
         urls = await self._ui.ask(
             FirstRelaysScreen(environment.offers, environment.dated, environment.probe)
         )
@@ -148,7 +147,23 @@ class LoginFlow:
                 await client.profiles.update(name=entry.account.name)
         except NostrError as error:
             self._ui.say(f"Not everything is set up: {error}", "warning")
+        if urls:  # without a relay nobody can be found
+            await self._begin(client)
         return LoggedIn(client, entry.account, fresh=True)
+
+    async def _begin(self, client: NostrClient) -> None:
+        """Topics, and people to follow, so that home has something to show."""
+        chosen = await self._ui.ask(FirstPeopleScreen(client.beginnings))
+        if chosen is None:
+            return
+        await self._ui.show_only("Writing down what you chose …")
+        try:
+            if chosen.people:
+                await client.follows.follow_all(chosen.people)
+            for topic in chosen.topics:
+                await client.interests.add(("t", topic))
+        except NostrError as error:
+            self._ui.say(f"Not everything is followed: {error}", "warning")
 
     async def _enter_demo(self) -> LoggedIn:
         await self._ui.show_only("Starting five relays and a small community on this machine …")

@@ -1,4 +1,4 @@
-"""Who bears the name of somebody followed, who knows whom, and what chosen providers say."""
+"""Whom to trust and whom to begin with: namesakes, acquaintances, what providers say, packs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.assertions import Assertions, TrustRank
+from nostr_client.social.beginnings import Beginnings
 from nostr_client.social.lookalikes import AGAIN, Lookalikes, looks_of
 from tests.social.house import ANA, BEN, BEN_KEY, CY, CY_KEY, ME, START, Relay, house, signed
 
@@ -93,3 +95,31 @@ async def test_follow_lists_of_those_who_are_followed_are_fetched_once(tmp_path:
         asked = len(relay.log)
         await h.acquaintances.fetch(h.courier)
         assert len(relay.log) == asked
+
+
+async def test_whom_a_newcomer_may_begin_with(tmp_path: Path) -> None:
+    """Packs with a title, who writes of a topic on most days, whom a friend follows."""
+    crowd = [SecretKey(bytes([9]) * 31 + bytes([n])).public_key.hex for n in range(1, 6)]
+
+    def pack(key: SecretKey, title: str, *people: str) -> Event:
+        tags = (("d", title), ("title", title), *(("p", p) for p in people))
+        return signed(key, kinds.STARTER_PACK, tags=tags)
+
+    def on(key: SecretKey, at: int) -> Event:
+        return signed(key, content=f"art {at}", tags=(("t", "art"),), at=START + at)
+
+    there = (
+        *(pack(BEN, "three", *crowd[:3]), pack(CY, "five", *crowd), pack(DEE, "two", *crowd[:2])),
+        *(on(BEN, 1), on(BEN, 2), on(BEN, 3), on(CY, 1), on(CY, 90_000)),
+        *(named(BEN, "ben"), follows(BEN, CY_KEY, DEE_KEY, CY_KEY)),
+    )
+    async with Relay(*there) as relay, house(tmp_path, fallback=[relay.url]) as h:
+        found = Beginnings(h.courier, h.profiles)
+        assert [pack.title for pack in await found.packs()] == ["five", "three"]
+        art = await found.topic("art")
+        assert art is not None
+        assert art.people == (CY_KEY, BEN_KEY)
+        assert await found.topic("nothing") is None
+        [friend, others] = await found.friend(nip19.encode_npub(BEN_KEY))
+        assert (friend.title, friend.people) == ("ben", (BEN_KEY,))
+        assert others.people == (CY_KEY, DEE_KEY)

@@ -19,7 +19,8 @@ from nostr_client.tui.drafts import DraftFile, DraftSaver
 from nostr_client.tui.input_queue import InputQueue
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
-from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen, KeyCreatedScreen
+from nostr_client.tui.screens.key_created import KeyCreatedScreen
+from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.widgets.items import ItemPage
 from nostr_client.tui.widgets.pager import PAGE

@@ -146,7 +146,10 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
         count = len(self.taken)
         asking = sum(1 for offer in self._offers.values() if offer.probed is None)
         if count:
-            words = f"{count} taken."
+            taken = (offer for offer in self._offers.values() if offer.taken)
+            operators = {offer.operator or offer.url for offer in taken}
+            by = "one operator" if len(operators) == 1 else f"{len(operators)} operators"
+            words = f"{count} taken, of {by}; this machine keeps everything, too."
         elif asking:
             words = "None taken yet."
         else:

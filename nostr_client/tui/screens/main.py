@@ -90,6 +90,8 @@ class MainScreen(Screen[None]):
         """Where a note of this account goes, as last seen."""
         self.own_relay_url = ""
         self.awaits_note = False
+        self._accounts = environment.accounts
+        self._saved = False
         self._asked_lists = False
         """Were relays asked for what those follow who are followed?"""
         """A note was sent from here and has not come to the lists yet."""
@@ -386,7 +388,16 @@ class MainScreen(Screen[None]):
             own_relay=self.own_relay,
             way=self._way,
             known=True,
+            unsaved=await self._is_unsaved(),
         )
+
+    async def _is_unsaved(self) -> bool:
+        """Is this machine the only place where the key is known to be? Once it is not, it stays."""
+        if self._saved or self.account.backed_up or not self.account.can_sign:
+            return False
+        account = await asyncio.to_thread(self._accounts.find, self.account.pubkey)
+        self._saved = account.backed_up
+        return not self._saved
 
     async def _poll_views(self, relays: Sequence[RelayRow]) -> None:
         named = await self.names.catch_up()

@@ -15,7 +15,8 @@ from nostr_client.safe_text import safe_line
 @dataclass(frozen=True, slots=True)
 class Status:
     """What the status line says. `up` of `relays` are connected; `own_relay`: on, off, failed.
-    Who cannot write either has no key here, or one that is `locked`."""
+    Who cannot write either has no key here, or one that is `locked`; `unsaved`: no copy of the key
+    is known to be elsewhere."""
 
     account: str = ""
     place: str = ""
@@ -28,6 +29,7 @@ class Status:
     way: str = ""
     """Through what all goes: tor, proxy, or nothing of the kind."""
     known: bool = False
+    unsaved: bool = False
 
 
 class StatusLine(Static):
@@ -48,6 +50,7 @@ class StatusLine(Static):
             " ",
             (f"{safe_line(status.account, 24)}  ", "bold"),
             ("" if status.writes else words, "$text-warning"),
+            ("key not saved, S  " if status.unsaved else "", "$text-warning"),
             (status.place, "$foreground 70%"),
         )
         right = self._right(status, short=width < 90)

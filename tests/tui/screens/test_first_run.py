@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from nostr_client.accounts.keyfiles import Protection
+from nostr_client.errors import NostrError
 from nostr_client.nips import nip19, nip49
 from nostr_client.routing.saved_relays import found_at
+from nostr_client.social.beginnings import Beginning
 from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.screens.first_people import FirstPeople, FirstPeopleScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
 from nostr_client.tui.screens.first_run import FirstRunScreen
-from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen, KeyCreatedScreen
+from nostr_client.tui.screens.found_account import FoundAccountScreen
+from nostr_client.tui.screens.key_created import KeyCreatedScreen
+from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen
+from nostr_client.tui.screens.secret import SecretScreen
 from tests.tui.world import (
     BOTH,
     NEAR,
@@ -68,6 +75,11 @@ async def test_new_here_to_writing(world: World) -> None:
         assert account.npub in text
         assert "Back it up" in text
         await pilot.press("enter")
+        await sees(app, "The last 8 letters of your copy; or esc: later.")
+        await type_in(pilot, "qqqqqqqqq")
+        await pilot.press("enter")
+        await sees(app, "That is not how it ends.")
+        await pilot.press("escape")
         await until(lambda: isinstance(app.screen, FirstRelaysScreen))
         await pilot.pause()
         text = shown(app)
@@ -83,6 +95,9 @@ async def test_new_here_to_writing(world: World) -> None:
         await until(lambda: isinstance(app.screen, ComposeScreen))
         assert app.main is not None
         assert app.main.account.name == "ana"
+        await until(lambda: app.main is not None and app.main._status.status.unsaved)
+        await world.accounts.note_backup(account)
+        await until(lambda: app.main is not None and not app.main._status.status.unsaved)
         assert await app.main.client.relays.event() is not None, "the empty list is a choice too"
 
 
@@ -123,6 +138,9 @@ async def test_i_have_a_key(world: World, kind: str) -> None:
         page.query_one("#again").focus()
         await pilot.pause()
         assert text[:12] not in shown(app)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FoundAccountScreen))
+        await sees(app, "not to be changed yet")
         await pilot.press("enter")
         await until(lambda: app.main is not None)
         assert app.main is not None
@@ -224,3 +242,58 @@ async def test_help_on_the_first_screen(world: World) -> None:
         assert "Forms and questions" in shown(app)
         await pilot.press("escape")
         assert isinstance(app.screen, FirstRunScreen)
+
+
+async def test_a_copy_of_a_new_key_is_checked_by_its_end(world: World) -> None:
+    account = await world.accounts.create(
+        "ana", protection=Protection.PASSWORD, password=PASSWORD, switch=True
+    )
+    code = await world.accounts.encrypted_key(account)
+    async with world.app() as (app, pilot):
+        await until(lambda: bool(app.screen.query("#password")))
+        page = KeyCreatedScreen(world.accounts, account)
+        app.push_screen(page)
+        await sees(app, "later")
+        await pilot.press("ctrl+o")
+        await until(lambda: isinstance(app.screen, SecretScreen))
+        assert code[:20] not in shown(app)
+        await pilot.press("escape")
+        await until(lambda: app.screen is page)
+        await until(lambda: not page.busy)
+        await type_in(pilot, code[-10:].upper())
+        await pilot.press("enter")
+        await until(lambda: app.screen is not page)
+    assert world.accounts.find(account.pubkey).backed_up
+
+
+class _Offered:
+    """Stands in for what relays offer."""
+
+    async def packs(self) -> list[Beginning]:
+        return [Beginning("30000:x:y", "Gard\x1b[2Jeners", "a pack", ("a" * 64, "b" * 64))]
+
+    async def topic(self, tag: str) -> Beginning | None:
+        return Beginning(f"#{tag}", f"#{tag}", "who writes about it", ("c" * 64,))
+
+    async def friend(self, text: str) -> list[Beginning]:
+        raise NostrError("nobody of this name")
+
+
+async def test_topics_and_people_to_begin_with(world: World) -> None:
+    chosen: list[FirstPeople | None] = []
+    async with world.app() as (app, pilot):
+        app.push_screen(FirstPeopleScreen(_Offered()), chosen.append)  # type: ignore[arg-type]
+        await sees(app, "2 people, a pack")
+        assert "\x1b" not in shown(app)
+        await type_in(pilot, "#Art")
+        await pilot.press("enter")
+        await sees(app, "taken: 1 · #art")
+        await pilot.press("tab")
+        await type_in(pilot, "ben@nowhere.example")
+        await pilot.press("enter")
+        await sees(app, "nobody of this name")
+        await pilot.press("tab", "j", "space")
+        await sees(app, "taken: 3")
+        await pilot.press("enter")
+        await until(lambda: bool(chosen))
+    assert chosen == [FirstPeople(("art",), ("a" * 64, "b" * 64, "c" * 64))]
