@@ -35,18 +35,18 @@ class FirstPeople:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OfferedPeople:
     """A beginning on offer, `taken` or not."""
 
     beginning: Beginning
     taken: bool = False
 
 
-class _BeginningRenderer(ItemRenderer[Offer]):
-    def key(self, item: Offer) -> str:
+class _BeginningRenderer(ItemRenderer[OfferedPeople]):
+    def key(self, item: OfferedPeople) -> str:
         return item.beginning.name
 
-    def lines(self, item: Offer, width: int, style: Styles) -> list[Content]:
+    def lines(self, item: OfferedPeople, width: int, style: Styles) -> list[Content]:
         one, look = item.beginning, style("list--strong" if item.taken else "list--dim")
         count = "1 person" if len(one.people) == 1 else f"{len(one.people):,} people"
         line = Content.assemble(
@@ -57,7 +57,7 @@ class _BeginningRenderer(ItemRenderer[Offer]):
         return [line.truncate(width, ellipsis=True)]
 
 
-class BeginningList(WindowedList[Offer]):
+class BeginningList(WindowedList[OfferedPeople]):
     """What is on offer; space takes or leaves the selected one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,7 +67,7 @@ class BeginningList(WindowedList[Offer]):
     class Take(Message):
         """Take this one, or leave it."""
 
-        def __init__(self, offer: Offer) -> None:
+        def __init__(self, offer: OfferedPeople) -> None:
             super().__init__()
             self.offer = offer
 
@@ -85,7 +85,7 @@ class FirstPeopleScreen(FormScreen[FirstPeople]):
     def __init__(self, beginnings: Beginnings) -> None:
         super().__init__()
         self._beginnings = beginnings
-        self._offers: dict[str, Offer] = {}
+        self._offers: dict[str, OfferedPeople] = {}
         self._topics: dict[str, None] = {}
         self._asking = 0
         self._list = BeginningList(_BeginningRenderer(), gap=0, id="beginnings")
@@ -120,7 +120,7 @@ class FirstPeopleScreen(FormScreen[FirstPeople]):
             self.problem(str(error))
         self._asking -= 1
         for one in found:
-            self._offers.setdefault(one.name, Offer(one, taken))
+            self._offers.setdefault(one.name, OfferedPeople(one, taken))
         if self.is_mounted:
             self._show()
 
