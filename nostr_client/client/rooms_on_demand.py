@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nostr_client.social.reports import Reporting
     from nostr_client.social.sets import Sets
     from nostr_client.social.statuses import Statuses
+    from nostr_client.social.visits import Visits
     from nostr_client.social.why import Explanations
 
 
@@ -85,6 +86,13 @@ class RoomsOnDemand(ClientRooms):
         from nostr_client.social.statuses import Statuses
 
         return Statuses(self.publisher, self._clock)
+
+    @cached_property
+    def visits(self) -> Visits:
+        from nostr_client.social.visits import Visits
+
+        path = self.paths.data / f"visits-{self.pubkey[:16] or 'nobody'}.json"
+        return Visits(path, self._clock)
 
     @cached_property
     def web_bookmarks(self) -> WebBookmarks:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Seque
 from dataclasses import replace
 from typing import Final
 
+from nostr_client.nips import nip10
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -67,12 +68,21 @@ class Timeline:
         return await self._page(await self.home_filter(), until, limit)
 
     async def author(
-        self, pubkey: str, *, until: Cursor | None = None, limit: int = 50
+        self,
+        pubkey: str,
+        *,
+        until: Cursor | None = None,
+        limit: int = 50,
+        replies: bool | None = None,
     ) -> list[NoteView]:
-        """What one person wrote and reposted, newest first. Whoever asks for a person's notes gets
-        them, muted or not."""
+        """What one person wrote and reposted, newest first; `replies`: only those, or all else.
+        Whoever asks for a person's notes gets them, muted or not."""
         wanted = Filter.of(authors=[pubkey], kinds=kinds.POSTS)
-        views = await self._page(wanted, until, limit, muted_too=True)
+
+        def of_the_other_part(event: Event) -> bool:
+            return replies is not None and is_reply(event) is not replies
+
+        views = await self._page(wanted, until, limit, skips=of_the_other_part, muted_too=True)
         return [replace(view, muted="") if view.muted else view for view in views]
 
     async def matching(
@@ -86,7 +96,9 @@ class Timeline:
         if not self._owner:
             return []
         wanted = Filter.of(kinds=MENTIONS, p=[self._owner])
-        return await self._page(wanted, until, limit, skip=self._owner)
+        return await self._page(
+            wanted, until, limit, skips=lambda event: event.pubkey == self._owner
+        )
 
     async def views(self, ids: Collection[str]) -> list[NoteView]:
         """Views of these notes, as many as are here, newest first: to show changed counts."""
@@ -162,7 +174,7 @@ class Timeline:
         until: Cursor | None,
         limit: int,
         *,
-        skip: str = "",
+        skips: Callable[[Event], bool] = lambda event: False,
         muted_too: bool = False,
     ) -> list[NoteView]:
         """Less than `limit` views are the last there are. `muted_too`: also what is muted."""
@@ -171,7 +183,7 @@ class Timeline:
         more = True
         while more and len(views) < limit:
             entries, more = await self._entries(
-                wanted, cursor, limit - len(views), skip, muted_too=muted_too
+                wanted, cursor, limit - len(views), skips, muted_too=muted_too
             )
             made = await self._views.of(entries)
             views += [v for v in made if not v.muted or muted_too]
@@ -180,7 +192,13 @@ class Timeline:
         return views
 
     async def _entries(
-        self, wanted: Filter, cursor: Cursor, limit: int, skip: str, *, muted_too: bool
+        self,
+        wanted: Filter,
+        cursor: Cursor,
+        limit: int,
+        skips: Callable[[Event], bool],
+        *,
+        muted_too: bool,
     ) -> tuple[list[Event], bool]:
         """The next entries, at most `limit`, and whether others may follow them: then there is
         one at least. What is muted by itself is left out; of a repost one sees it later."""
@@ -188,7 +206,7 @@ class Timeline:
         while True:
             events = await self._store.query([wanted.changed(until=at, limit=size)])
             fresh = [e for e in events if e.order > (-at, last)]
-            kept = [e for e in fresh if e.pubkey != skip]
+            kept = [e for e in fresh if not skips(e)]
             if not muted_too:
                 muted = self._views.mutes().why
                 kept = [e for e in kept if not muted(e)]
@@ -221,6 +239,13 @@ class Timeline:
 
     def _is_own_list(self, event: Event) -> bool:
         return event.kind == kinds.FOLLOWS and event.pubkey == self._owner
+
+
+def is_reply(event: Event) -> bool:
+    """Does it answer another event? (NIP-10, 22, A0)"""
+    if event.kind == kinds.NOTE:
+        return nip10.thread_refs(event).reply is not None
+    return event.kind in kinds.COMMENTS
 
 
 class _Known:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from copy import copy
 from typing import Final
 
 from rich.cells import cell_len
@@ -59,6 +60,8 @@ class NoteRenderer(ItemRenderer[NoteView]):
         self.unfolded: set[str] = set()
         self.namesake: Callable[[Profile], Profile | None] = lambda person: None
         """Whoever is followed and bears the name of a person, who is somebody else."""
+        self.fresh_after: int | None = None
+        """What is newer (seconds since 1970) is marked; None: nothing is."""
 
     def key(self, item: NoteView) -> str:
         return item.entry.id
@@ -74,7 +77,15 @@ class NoteRenderer(ItemRenderer[NoteView]):
             more = self._more(item, width, style)
             folded = Content.styled(more, style("note--dim")).truncate(width, ellipsis=True)
             body = [*body[:FEED_LINES], folded]
-        return [self.heading(item, width, style), *body, *self.below(item, width, style)]
+        fresh = self.fresh_after is not None and item.at > self.fresh_after
+        head = self.heading(item, width - 2 if fresh else width, style)
+        if fresh:
+            head = Content.styled("• ", style("note--name")) + head
+        return [head, *body, *self.below(item, width, style)]
+
+    def twin(self) -> NoteRenderer:
+        """One that has the same unfolded, and marks of its own."""
+        return copy(self)
 
     def below(self, item: NoteView, width: int, style: Styles) -> list[Content]:
         """What stands under the text: pictures, and what is quoted."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
-
-from textual.content import Content
 
 from nostr_client.net.outcome import How
 from nostr_client.routing.auth_policy import purpose_words
@@ -15,13 +12,11 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
 from nostr_client.social.views import ReadPart
 from nostr_client.social.why import Because, Ground, Waiting, WhyNote, WhyPerson, WhyRelay
+from nostr_client.tui.fact_rows import FactRow, headed
 from nostr_client.tui.targets import PersonTarget, RelayTarget
 from nostr_client.tui.time_format import date, passed
-from nostr_client.tui.widgets.items import ItemRenderer, Styles
 from nostr_client.tui.widgets.send_progress import relay_name
 
-LABEL: Final = 12
-"""Cells of the column that says what a row is about."""
 NAMED: Final = 3
 MOST_ROWS: Final = 40
 """Rows of one sort: relays that brought a note, or questions to a relay."""
@@ -34,73 +29,46 @@ _ROLES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WhyRow:
-    """A row: `words` are safe, `label` heads the first of its sort; `tone` is a component class of
-    lists. `opens` is what stands behind it."""
-
-    key: str
-    label: str
-    words: str
-    tone: str = ""
-    opens: PersonTarget | RelayTarget | None = None
-
-
-class WhyRenderer(ItemRenderer[WhyRow]):
-    """A row on as many lines as its words take."""
-
-    def key(self, item: WhyRow) -> str:
-        return item.key
-
-    def lines(self, item: WhyRow, width: int, style: Styles) -> list[Content]:
-        room = max(width - LABEL - 1, 16)
-        words = Content.styled(item.words, style(item.tone)) if item.tone else Content(item.words)
-        label = Content.styled(f"{item.label:<{LABEL}}", style("list--dim"))
-        wrapped = words.wrap(room) or [Content("")]
-        lines = [label + wrapped[0], *(Content(" " * LABEL) + each for each in wrapped[1:])]
-        return [line.truncate(width) for line in lines]
-
-
-def note_rows(why: WhyNote, lists: Sequence[NamedSet], name: NameOf, now: float) -> list[WhyRow]:
+def note_rows(why: WhyNote, lists: Sequence[NamedSet], name: NameOf, now: float) -> list[FactRow]:
     """Why a note is here, where it came from, what was checked."""
     rows = list(_reasons((*why.reasons, *why.author.reasons), name, now))
     rows += _lists(lists)
     rows += _writes(why.author, name, now)
     came = [
-        WhyRow(f"from {url}", "", f"{relay_name(url)}  {_at(at, now)}", opens=RelayTarget(url))
+        FactRow(f"from {url}", "", f"{relay_name(url)}  {_at(at, now)}", opens=RelayTarget(url))
         for url, at in why.brought[:MOST_ROWS]
     ]
     if not came:
-        came = [WhyRow("from", "", "no relay that is remembered: it was written here, or inside")]
-    rows += _headed("came from", came)
+        came = [FactRow("from", "", "no relay that is remembered: it was written here, or inside")]
+    rows += headed("came from", came)
     if why.own_relay is not None:
         words = "here too" if why.own_relay else "not there"
-        rows.append(WhyRow("own relay", "own relay", words))
+        rows.append(FactRow("own relay", "own relay", words))
     checked = "id and signature hold" if why.signed else "its id or signature does NOT hold"
     tone = "list--good" if why.signed else "list--bad"
-    rows.append(WhyRow("checked", "checked", f"{checked}, looked at just now", tone))
+    rows.append(FactRow("checked", "checked", f"{checked}, looked at just now", tone))
     return rows
 
 
 def person_rows(
     why: WhyPerson, lists: Sequence[NamedSet], name: NameOf, now: float
-) -> list[WhyRow]:
+) -> list[FactRow]:
     """What the account has to do with somebody, and where they are read."""
     return [*_reasons(why.reasons, name, now), *_lists(lists), *_writes(why, name, now)]
 
 
-def relay_rows(why: WhyRelay, owner: str, name: NameOf, now: float) -> list[WhyRow]:
+def relay_rows(why: WhyRelay, owner: str, name: NameOf, now: float) -> list[FactRow]:
     """Why a relay is connected, what is asked of it for whom, and what it brought."""
-    because = [WhyRow(f"role {n}", "", words) for n, words in enumerate(why.roles)]
+    because = [FactRow(f"role {n}", "", words) for n, words in enumerate(why.roles)]
     if why.writers:
         words = f"{why.writers} of {why.followed} people you follow write there"
-        because.append(WhyRow("writers", "", words))
+        because.append(FactRow("writers", "", words))
     if why.blocked:
-        because = [WhyRow("blocked", "", "you blocked it: it is never dialled", "list--bad")]
-    rows = _headed("because", because or [WhyRow("because", "", "no list of yours names it")])
-    rows += _headed("reads", [_part(part, "") for part in why.parts])
+        because = [FactRow("blocked", "", "you blocked it: it is never dialled", "list--bad")]
+    rows = headed("because", because or [FactRow("because", "", "no list of yours names it")])
+    rows += headed("reads", [_part(part, "") for part in why.parts])
     asked = [
-        WhyRow(
+        FactRow(
             f"asked {n}",
             "",
             f"{purpose_words(one.filters, owner, name)}  · {'goes on' if one.live else 'once'}, "
@@ -109,13 +77,13 @@ def relay_rows(why: WhyRelay, owner: str, name: NameOf, now: float) -> list[WhyR
         for n, one in enumerate(why.asked[:MOST_ROWS])
     ]
     if more := len(why.asked) - len(asked):
-        asked.append(WhyRow("asked more", "", f"and {more} questions more"))
-    rows += _headed("asked now", asked or [WhyRow("asked", "", "nothing")])
-    rows.append(WhyRow("brought", "brought", _delivered(why)))
+        asked.append(FactRow("asked more", "", f"and {more} questions more"))
+    rows += headed("asked now", asked or [FactRow("asked", "", "nothing")])
+    rows.append(FactRow("brought", "brought", _delivered(why)))
     return rows
 
 
-def waiting_rows(waiting: Waiting, now: float) -> list[WhyRow]:
+def waiting_rows(waiting: Waiting, now: float) -> list[FactRow]:
     """What the background reading waits for, relay by relay."""
     status = waiting.status
     if not status.running:
@@ -127,27 +95,19 @@ def waiting_rows(waiting: Waiting, now: float) -> list[WhyRow]:
     else:
         done = "the timeline is shown as it is" if status.is_complete else "the timeline fills up"
         words = f"{status.caught_up} of {status.relays} relays are through; {done}"
-    rows = [WhyRow("status", "waiting", words)]
+    rows = [FactRow("status", "waiting", words)]
     if status.problem:
-        rows.append(WhyRow("problem", "trouble", safe_line(status.problem, _WORDS), "list--bad"))
+        rows.append(FactRow("problem", "trouble", safe_line(status.problem, _WORDS), "list--bad"))
     silent = [_part(part, f"{relay_name(part.url)}: ") for part in waiting.parts[:MOST_ROWS]]
-    return rows + _headed("for", silent)
+    return rows + headed("for", silent)
 
 
 # Inside
 
 
-def _headed(label: str, rows: Iterable[WhyRow]) -> list[WhyRow]:
-    """Rows of one sort, the first of them labelled."""
-    return [
-        WhyRow(row.key, "" if place else label, row.words, row.tone, row.opens)
-        for place, row in enumerate(rows)
-    ]
-
-
-def _reasons(reasons: Iterable[Because], name: NameOf, now: float) -> Iterator[WhyRow]:
+def _reasons(reasons: Iterable[Because], name: NameOf, now: float) -> Iterator[FactRow]:
     rows = [
-        WhyRow(
+        FactRow(
             f"reason {n}",
             "",
             _because(reason, name, now),
@@ -155,7 +115,7 @@ def _reasons(reasons: Iterable[Because], name: NameOf, now: float) -> Iterator[W
         )
         for n, reason in enumerate(reasons)
     ]
-    yield from _headed("because", rows)
+    yield from headed("because", rows)
 
 
 def _because(reason: Because, name: NameOf, now: float) -> str:
@@ -177,15 +137,15 @@ def _because(reason: Because, name: NameOf, now: float) -> str:
     }[reason.ground]
 
 
-def _lists(lists: Sequence[NamedSet]) -> list[WhyRow]:
+def _lists(lists: Sequence[NamedSet]) -> list[FactRow]:
     rows = [
-        WhyRow(f"list {one.address}", "", safe_line(one.title or one.identifier, 80))
+        FactRow(f"list {one.address}", "", safe_line(one.title or one.identifier, 80))
         for one in lists[:MOST_ROWS]
     ]
-    return _headed("in your list", rows)
+    return headed("in your list", rows)
 
 
-def _writes(why: WhyPerson, name: NameOf, now: float) -> list[WhyRow]:
+def _writes(why: WhyPerson, name: NameOf, now: float) -> list[FactRow]:
     who = name(why.pubkey)
     if why.source == "list":
         words = f"{who} writes to {_relays(why.writes)} (relay list of {date(why.list_at, now)})"
@@ -194,7 +154,7 @@ def _writes(why: WhyPerson, name: NameOf, now: float) -> list[WhyRow]:
     else:
         words = f"nobody says where {who} writes: your own relays are asked"
     read = [
-        WhyRow(
+        FactRow(
             f"read {part.role} {part.url}",
             "",
             f"{relay_name(part.url)}: {_how(part)}",
@@ -202,7 +162,7 @@ def _writes(why: WhyPerson, name: NameOf, now: float) -> list[WhyRow]:
         )
         for part in why.read[:MOST_ROWS]
     ]
-    return [WhyRow("writes", "writes to", words), *_headed("read at", read)]
+    return [FactRow("writes", "writes to", words), *headed("read at", read)]
 
 
 def _relays(urls: Sequence[str]) -> str:
@@ -211,7 +171,7 @@ def _relays(urls: Sequence[str]) -> str:
     return f"{named}{more}" if named else "none that can be used"
 
 
-def _part(part: ReadPart, before: str) -> WhyRow:
+def _part(part: ReadPart, before: str) -> FactRow:
     count = len(part.people)
     people = "1 person" if count == 1 else f"{count} people"
     what = _ROLES.get(part.role) or (
@@ -220,7 +180,7 @@ def _part(part: ReadPart, before: str) -> WhyRow:
         else f"whether it has more of {people} than others sent"
     )
     key = f"{part.role} {part.url}"
-    return WhyRow(key, "", f"{before}{what}: {_state(part)}", opens=RelayTarget(part.url))
+    return FactRow(key, "", f"{before}{what}: {_state(part)}", opens=RelayTarget(part.url))
 
 
 def _how(part: ReadPart) -> str:

@@ -17,14 +17,13 @@ from nostr_client.social.sets import NamedSet
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.fact_rows import FactRenderer, FactRow
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.polling import poll
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import NoteTarget, PersonTarget, RelayTarget, WhyTarget
 from nostr_client.tui.why_lines import (
-    WhyRenderer,
-    WhyRow,
     note_rows,
     person_rows,
     relay_rows,
@@ -55,8 +54,8 @@ class WhyScreen(TargetScreen):
         self._names = names
         self._about = target.about
         self._lists: tuple[NamedSet, ...] = ()
-        self._rows: list[WhyRow] = []
-        self.list: WindowedList[WhyRow] = WindowedList(WhyRenderer(), gap=0)
+        self._rows: list[FactRow] = []
+        self.list: WindowedList[FactRow] = WindowedList(FactRenderer(), gap=0)
 
     def compose(self) -> ComposeResult:
         yield Static("", markup=False, id="about")
@@ -99,7 +98,7 @@ class WhyScreen(TargetScreen):
             return event.pubkey if event is not None else ""
         return ""
 
-    async def _read(self) -> tuple[str, list[WhyRow]]:
+    async def _read(self) -> tuple[str, list[FactRow]]:
         """The title, and the rows. Raises StoreError."""
         why, now, name, about = self._client.why, time.time(), self._names.label, self._about
         await self._names.catch_up()
@@ -132,11 +131,11 @@ class WhyScreen(TargetScreen):
         return self._about.url if isinstance(self._about, RelayTarget) else ""
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:
-        row: WhyRow | None = message.item
+        row: FactRow | None = message.item
         if row is None or row.opens is None or row.opens == self._about:
             return
-        relay = isinstance(row.opens, RelayTarget)
-        self.post_message(Open(WhyTarget(row.opens) if relay else row.opens))
+        opens = WhyTarget(row.opens) if isinstance(row.opens, RelayTarget) else row.opens
+        self.post_message(Open(opens))
 
     def action_never(self) -> None:
         url = self._relay()
