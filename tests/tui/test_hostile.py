@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
+import pytest
 from textual.style import Style
 
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.app import NostrApp
+from nostr_client.tui.panes.registry import PANES
 from nostr_client.tui.panes.relays import RelayRenderer
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
@@ -26,14 +28,18 @@ DETECTED = ("\x1b", "\x07", "\r", "\x0e", "\u202e", "\x9b", "PWNED")
 
 
 def check(app: NostrApp, where: str) -> None:
-    """No character that a terminal obeys, no style that does something when it is clicked."""
+    """No character that a terminal obeys, no style that does something when it is clicked but to
+    open the page that is to be read there."""
     text = shown(app)
     for character in DETECTED:
         assert character not in text, f"{character!r} on {where}"
     for strip in app.screen._compositor.render_strips():
         for segment in strip:
             if segment.style is not None:
-                assert segment.style.link is None
+                link = segment.style.link or "https://"
+                assert link.startswith(("https://", "http://")), f"{link!r} on {where}"
+                assert link.isprintable(), f"{link!r} on {where}"
+                assert segment.text.strip() in link or segment.style.link is None
                 for name, value in segment.style.meta.items():
                     assert "app.quit" not in str(value), f"{name} on {where}"
 
@@ -89,6 +95,31 @@ async def test_every_screen(world: World, size: tuple[int, int]) -> None:
         await sees(app, "Search for commands")
         check(app, "palette")
         assert app.is_running
+
+
+SHOWN_IN = {"home", "mentions", "notifications"}
+"""Sections that show what was written here to be hostile; the others must be no worse."""
+
+
+@pytest.mark.slow
+async def test_every_section_there_is(world: World) -> None:
+    await furnish(world)
+    await world.account("ana")
+    async with world.at_home() as (app, pilot):
+        for pane in PANES:
+            app.action_section(pane.name)
+            await until(lambda: app.main is not None and app.main.pane is pane)  # noqa: B023
+            if pane.name in SHOWN_IN:
+                await sees(app, MARKUP)
+            await pilot.pause()
+            check(app, pane.name)
+            if pane.name in SHOWN_IN:
+                for key, screen in (("question_mark", "help"), ("enter", "what it opens")):
+                    await pilot.press(key)
+                    await pilot.pause()
+                    check(app, f"{screen} of {pane.name}")
+                    await pilot.press("escape")
+        assert {pane.name for pane in PANES} >= SHOWN_IN
 
 
 async def test_notifications(world: World) -> None:
