@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nostr_client.social.reports import Reporting
     from nostr_client.social.sets import Sets
     from nostr_client.social.statuses import Statuses
+    from nostr_client.social.unplaced import UnplacedNotes
     from nostr_client.social.visits import Visits
     from nostr_client.social.why import Explanations
 
@@ -86,6 +87,18 @@ class RoomsOnDemand(ClientRooms):
         from nostr_client.social.statuses import Statuses
 
         return Statuses(self.publisher, self._clock)
+
+    @cached_property
+    def unplaced(self) -> UnplacedNotes:
+        from nostr_client.social.unplaced import UnplacedNotes
+
+        return UnplacedNotes(
+            self.store,
+            self.notes,
+            owner=self.pubkey,
+            own_urls=self._own_urls,
+            under_way=self.courier.under_way,
+        )
 
     @cached_property
     def visits(self) -> Visits:

@@ -29,6 +29,7 @@ from textual.widgets import Static
 
 from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
+from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_line, safe_text
@@ -249,17 +250,19 @@ class NostrApp(ThriftyApp[int]):
         self._ways_back = []
         self._navigation.forget()
         places = load_preferences(self._environment.paths).places
+        if logged_in.account.can_sign:
+            paths, pubkey = self._environment.paths, logged_in.account.pubkey
+            self._held = HeldActs(paths, pubkey, partial(self._finish, logged_in.client))
         main = MainScreen(
             logged_in.client,
             logged_in.account,
             self._environment,
             places.get(logged_in.account.pubkey),
             rests=lambda: self._idle.minutes >= RESTS_AFTER,
+            held=self._held,
         )
         await self.push_screen(main)
-        if logged_in.account.can_sign:
-            paths, pubkey = self._environment.paths, logged_in.account.pubkey
-            self._held = HeldActs(paths, pubkey, partial(self._finish, main))
+        if self._held is not None:
             self.start(partial(self._say_left_over, self._held), "held")
         if logged_in.fresh:
             self._compose(Purpose())
@@ -429,11 +432,14 @@ class NostrApp(ThriftyApp[int]):
             self.say(f"{act.words}, in {HOLD:g} s · u takes it back")
             await held.hold(act)
 
-    async def _finish(self, main: MainScreen, act: HeldAct) -> bool:
+    async def _finish(self, client: NostrClient, act: HeldAct) -> bool:
         """Do what was held; is it done?"""
-        actions = Actions(main.client, self)
+        actions = Actions(client, self)
         finish = ACT_BY_ID[act.act].finish if act.act in ACT_BY_ID else None
-        return finish is not None and await actions.tell(act.words, finish(actions, act))
+        if finish is None:
+            self.say(f"Nothing here can do this any more: {act.words}", "warning")
+            return False
+        return await actions.tell(act.words, finish(actions, act))
 
     def action_take_back(self) -> None:
         """Take back what was held last."""
@@ -443,7 +449,8 @@ class NostrApp(ThriftyApp[int]):
     async def _say_left_over(self, held: HeldActs) -> None:
         if left := await held.left_over():
             words = "; ".join(act.words for act in list(left.values())[:3])
-            self.say(f"Not done when the program ended, and kept: {words}.", "warning")
+            where = "the section drafts has it"
+            self.say(f"Not done when the program ended: {words}; {where}.", "warning")
 
     def action_write(self) -> None:
         self.post_message(Write())

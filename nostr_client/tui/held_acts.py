@@ -78,9 +78,7 @@ class HeldActs:
                 await asyncio.to_thread(self._drop, name)
         finally:
             self._waiting.pop(name, None)
-            self._under_way.discard(name)
-            if not self._under_way:
-                self._idle.set()
+            self._settled(name)
 
     def take_back(self) -> HeldAct | None:
         """Take the newest back: it is not done. None when nothing waits."""
@@ -103,9 +101,27 @@ class HeldActs:
         """What an earlier run held and did not do, by the name of its file. Raises StoreError."""
         return await asyncio.to_thread(self._read)
 
+    async def do_left_over(self, name: str) -> None:
+        """Do one of `left_over` now, once; it stays where that fails. Raises StoreError."""
+        act = (await self.left_over()).get(name)
+        if act is None or name in self._under_way:
+            return
+        self._idle.clear()
+        self._under_way.add(name)
+        try:
+            if await self._finish(act):
+                await asyncio.to_thread(self._drop, name)
+        finally:
+            self._settled(name)
+
     async def drop(self, name: str) -> None:
         """Throw one of `left_over` away. Raises StoreError."""
         await asyncio.to_thread(self._drop, name)
+
+    def _settled(self, name: str) -> None:
+        self._under_way.discard(name)
+        if not self._under_way:
+            self._idle.set()
 
     # Files
 

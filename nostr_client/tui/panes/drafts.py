@@ -1,128 +1,66 @@
-"""Drafts: all that was written here and is not sent, with what goes out at a time."""
+"""Drafts: all that was written or done here and is not sent, with what goes out at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from nostr_client.errors import NostrError
+from nostr_client.errors import InvalidEvent, NostrError
 from nostr_client.safe_text import first_lines
 from nostr_client.social.scheduled import ScheduledNote
 from nostr_client.social.synced_drafts import SyncedDraft
+from nostr_client.social.unplaced import UnplacedNote
 from nostr_client.social.views import Posted, RelayRow
 from nostr_client.social.writing import Writing
-from nostr_client.tui.app_messages import Say, WriteOn
-from nostr_client.tui.completing import MentionNames
+from nostr_client.tui.actions import Actions
+from nostr_client.tui.acts.registry import ACT_BY_ID
+from nostr_client.tui.app_messages import ActRequest, Open, Say, WriteOn
 from nostr_client.tui.draft_text import DraftText
-from nostr_client.tui.drafts import (
-    SHOWN_BYTES,
-    DraftFile,
-    KeptDraft,
-    kept_drafts,
-    private_room,
-)
+from nostr_client.tui.drafts import DraftFile, KeptDraft, kept_drafts, private_room
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.note_compose import Purpose
 from nostr_client.tui.screens.room import RoomScreen
-from nostr_client.tui.time_format import ahead, moment, passed
-from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.targets import NoteTarget
+from nostr_client.tui.time_format import moment
+from nostr_client.tui.unsent_rows import (
+    DraftRow,
+    HeldRow,
+    ScheduledRow,
+    SyncedRow,
+    UnplacedRow,
+    UnsentRenderer,
+    UnsentRow,
+)
+from nostr_client.tui.widgets.items import FixedItems
+from nostr_client.tui.widgets.send_progress import relay_name
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import Work, start_worker
 
 EMPTY: Final = "Nothing waits here. What you begin to write and close is kept, and stands here."
 LATE_ENOUGH: Final = 60
 """Seconds after its time from which on a note that went out is said to be late."""
+SEND_LIMIT: Final = 10.0
+"""Seconds in which relays are tried on request."""
 KEYS: Final = KeyGroup(
     "Drafts",
     (
         Key("x", "throw_away", "Throw it away (asks first)", "throw away"),
-        Key("s", "send_now", "Send a scheduled note now (asks first)", "send now"),
+        Key("s", "send_now", "Send it now: a scheduled note (asks), or one that waits", "send now"),
     ),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """One thing that is not sent: a draft, one that another device began, or a note that goes out
-    at a time. `problem`: why that could not be done when it was due."""
-
-    draft: KeptDraft | None = None
-    synced: SyncedDraft | None = None
-    scheduled: ScheduledNote | None = None
-    late: bool = False
-    problem: str = ""
-
-    @property
-    def key(self) -> str:
-        if self.scheduled is not None:
-            return f"scheduled-{self.scheduled.id}"
-        if self.synced is not None:
-            return f"synced-{self.synced.identifier}"
-        return self.draft.name if self.draft is not None else ""
-
-
-class UnsentRenderer(ItemRenderer[Unsent]):
-    """What it is and when, above the beginning of its text, in which people have their names."""
-
-    def __init__(self, name_of: Callable[[str], str]) -> None:
-        self._name_of = name_of
-
-    def key(self, item: Unsent) -> str:
-        return item.key
-
-    def lines(self, item: Unsent, width: int, style: Styles) -> list[Content]:
-        dim, now = style("list--dim"), time.time()
-        if item.scheduled is not None:
-            writing = item.scheduled.writing
-            what = _what(writing.reply_to, writing.quote)
-            when = f"goes out {moment(item.scheduled.at, now)}, {ahead(item.scheduled.at, now)}"
-            if item.late:
-                when = (
-                    f"was to go out {moment(item.scheduled.at, now)}: nobody was here; s sends it"
-                )
-            bad = item.late or bool(item.problem)
-            words = f"{when}: {item.problem}" if item.problem else when
-            head = Content.assemble(
-                (f"{what}  ", style("list--strong")),
-                (words.replace("\n", " "), style("list--warn" if bad else "list--good")),
-            )
-            text = writing.text
-        elif item.synced is not None:
-            writing = item.synced.writing
-            head = Content.assemble(
-                (f"{_what(writing.reply_to, writing.quote)}  ", style("list--strong")),
-                (f"draft of another device, {passed(item.synced.at, now)}", dim),
-            )
-            text = writing.text
-        else:
-            draft = item.draft or KeptDraft("", "", 0)
-            what = "private message" if draft.is_private else _what(draft.answers, draft.quotes)
-            head = Content.assemble(
-                (f"{what}  ", style("list--strong")), (f"draft, {passed(draft.at, now)}", dim)
-            )
-            text = "encrypted" if draft.is_private else DraftText.of(draft.text).body
-        shown = MentionNames().shown(text[:SHOWN_BYTES], self._name_of)
-        first = next(iter(first_lines(shown)), "")
-        return [line.truncate(width, ellipsis=True) for line in (head, Content.styled(first, dim))]
-
-
-def _what(answers: str, quotes: str) -> str:
-    return "answer" if answers else "quote" if quotes else "note"
-
-
-class UnsentList(WindowedList[Unsent]):
+class UnsentList(WindowedList[UnsentRow]):
     """What is not sent; enter goes on with it."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
@@ -130,7 +68,7 @@ class UnsentList(WindowedList[Unsent]):
     class Wanted(Message):
         """Something is to be done with the selected one: open, throw_away, send_now."""
 
-        def __init__(self, item: Unsent, what: str) -> None:
+        def __init__(self, item: UnsentRow, what: str) -> None:
             super().__init__()
             self.item = item
             self.what = what
@@ -150,17 +88,18 @@ class UnsentList(WindowedList[Unsent]):
 
 
 class DraftsPane(PaneView):
-    """The drafts and the schedule of the account."""
+    """What an earlier run held, what no relay has, the schedule, the drafts; in this order."""
 
     has_mark = True
 
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
         self._client = context.client
+        self._held = context.held
         self._names = context.names
         self._list = UnsentList(UnsentRenderer(context.names.label), gap=1)
         self._foot = Static("", markup=False, classes="foot")
-        self._shown: tuple[Unsent, ...] = ()
+        self._shown: tuple[UnsentRow, ...] = ()
         self._elsewhere: tuple[SyncedDraft, ...] = ()
         self._asked: set[str] = set()
         """Late notes about which the person was asked in this run."""
@@ -212,13 +151,13 @@ class DraftsPane(PaneView):
         client, now = self._client, time.time()
         kept = await asyncio.to_thread(kept_drafts, client.paths, client.pubkey)
         problems = client.schedule.problems
-        found = (
-            *(
-                Unsent(scheduled=note, late=note.is_late(now), problem=problems.get(note.id, ""))
-                for note in waiting
-            ),
-            *(Unsent(draft=draft) for draft in kept),
-            *(Unsent(synced=draft) for draft in self._elsewhere),
+        held = await self._held.left_over() if self._held is not None else {}
+        found: tuple[UnsentRow, ...] = (
+            *(HeldRow(name, act) for name, act in held.items()),
+            *(UnplacedRow(note) for note in await client.unplaced.all()),
+            *(ScheduledRow(note, note.is_late(now), problems.get(note.id, "")) for note in waiting),
+            *(DraftRow(draft) for draft in kept),
+            *(SyncedRow(draft) for draft in self._elsewhere),
         )
         self._foot.update("" if found else EMPTY)
         if found != self._shown:
@@ -242,16 +181,60 @@ class DraftsPane(PaneView):
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
 
-    async def _open(self, item: Unsent) -> None:
+    async def _open(self, item: UnsentRow) -> None:
         """Go on writing. A scheduled note is taken back for it, and is a draft from then on."""
-        if item.scheduled is not None:
-            await self._write_on_scheduled(item.scheduled)
-        elif item.synced is not None:
-            await self._write_on_synced(item.synced)
-        elif item.draft is not None and item.draft.is_private:
-            await self._open_room(item.draft)
-        elif item.draft is not None:
-            self.post_message(WriteOn(item.draft.answers, item.draft.quotes))
+        match item:
+            case HeldRow(name=name) if (held := self._held) is not None:
+                self._act(lambda _: held.do_left_over(name))
+            case UnplacedRow(note=unplaced):
+                await self._write_on_unplaced(unplaced)
+            case ScheduledRow(note=note):
+                await self._write_on_scheduled(note)
+            case SyncedRow(draft=synced):
+                await self._write_on_synced(synced)
+            case DraftRow(draft=draft) if draft.is_private:
+                await self._open_room(draft)
+            case DraftRow(draft=draft):
+                self.post_message(WriteOn(draft.answers, draft.quotes))
+
+    def _act(self, work: Callable[[Actions], Awaitable[object]]) -> None:
+        """Do what needs the account's key, and show what is left."""
+
+        async def act(actions: Actions) -> None:
+            await work(actions)
+            await self._read()
+
+        self.post_message(ActRequest(act))
+
+    async def _write_on_unplaced(self, unplaced: UnplacedNote) -> None:
+        """It is deleted where it can be written anew and no relay was handed it; else shown."""
+        event, notes = unplaced.event, self._client.unplaced
+        try:
+            if unplaced.handed:
+                raise InvalidEvent(f"{relay_name(unplaced.handed[0])} was handed it")
+            writing = await notes.writing_of(event)
+        except InvalidEvent as error:
+            self.post_message(Say(f"It stays as it is: {error}.", "warning"))
+            self.post_message(Open(NoteTarget(event.id, author=event.pubkey)))
+            return
+        question = ConfirmDialog(
+            "No relay has it yet. Take it back and write on?",
+            "It is deleted, here and wherever a copy goes meanwhile; what you send is a new note.",
+            yes="take it back",
+        )
+        if await self.app.push_screen_wait(question):
+            self._act(lambda actions: self._take_back(actions, event.id, writing))
+
+    async def _take_back(self, actions: Actions, event_id: str, writing: Writing) -> None:
+        file, draft, _ = self._draft_for(writing)
+        await asyncio.to_thread(file.put_back, draft)  # first, so that it lies somewhere always
+        try:
+            await self._client.unplaced.take_back(event_id)
+        except NostrError as error:
+            await asyncio.to_thread(file.drop_sent, draft)
+            actions.say(f"It stays as it is: {error}", "warning")
+        else:
+            actions.post(WriteOn(writing.reply_to, writing.quote))
 
     async def _write_on_synced(self, synced: SyncedDraft) -> None:
         """It is a draft of this machine from then on, which goes on with the other one."""
@@ -284,27 +267,41 @@ class DraftsPane(PaneView):
                 return
         self.post_message(Say("Its conversation is not here: there it is opened.", "warning"))
 
-    async def _throw_away(self, item: Unsent) -> None:
+    async def _throw_away(self, item: UnsentRow) -> None:
+        if isinstance(item, UnplacedRow):
+            for view in await self._client.timeline.views([item.note.event.id]):
+                self.post_message(ACT_BY_ID["delete"].on(view))
+            return
         question = ConfirmDialog("Throw it away?", "It is kept nowhere else.", yes="throw away")
         if not await self.app.push_screen_wait(question):
             return
-        if item.scheduled is not None:
-            if await self._client.schedule.take_back(item.scheduled.id) is None:
-                self.post_message(Say("It is too late: it is being sent.", "warning"))
-        elif item.synced is not None:
-            await self._client.synced_drafts.blank(item.synced.identifier)
-            self._elsewhere = tuple(one for one in self._elsewhere if one != item.synced)
-        elif item.draft is not None:
-            file = DraftFile(self._client.paths, self._client.pubkey, item.draft.name)
-            await asyncio.to_thread(file.drop)
-            if not item.draft.is_private:
-                await self._client.synced_drafts.forget(item.draft.name)
+        match item:
+            case HeldRow(name=name) if self._held is not None:
+                await self._held.drop(name)
+            case ScheduledRow(note=note):
+                if await self._client.schedule.take_back(note.id) is None:
+                    self.post_message(Say("It is too late: it is being sent.", "warning"))
+            case SyncedRow(draft=synced):
+                await self._client.synced_drafts.blank(synced.identifier)
+                self._elsewhere = tuple(one for one in self._elsewhere if one != synced)
+            case DraftRow(draft=draft):
+                file = DraftFile(self._client.paths, self._client.pubkey, draft.name)
+                await asyncio.to_thread(file.drop)
+                if not draft.is_private:
+                    await self._client.synced_drafts.forget(draft.name)
 
-    async def _send_now(self, item: Unsent) -> None:
-        if item.scheduled is None:
-            self.post_message(Say("enter opens a draft, ctrl+s sends it."))
-        elif await self.app.push_screen_wait(ConfirmDialog("Send it now?", yes="send")):
-            await self._client.schedule.send_now(item.scheduled.id)
+    async def _send_now(self, item: UnsentRow) -> None:
+        match item:
+            case UnplacedRow():
+                self.post_message(Say("Relays that wait are tried now."))
+                await self._client.replication.send_now(SEND_LIMIT)
+            case ScheduledRow(note=note):
+                if await self.app.push_screen_wait(ConfirmDialog("Send it now?", yes="send")):
+                    await self._client.schedule.send_now(note.id)
+            case HeldRow():
+                self.post_message(Say("enter does it."))
+            case _:
+                self.post_message(Say("enter opens a draft, ctrl+s sends it."))
 
     async def _ask_late(self, note: ScheduledNote) -> None:
         first = next(iter(first_lines(note.writing.text)), "")

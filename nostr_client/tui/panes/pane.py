@@ -18,6 +18,7 @@ from nostr_client.client import NostrClient
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.acts.registry import NOTE
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.held_acts import HeldActs
 from nostr_client.tui.keymap import LIST, KeyGroup
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
@@ -35,6 +36,8 @@ class PaneContext:
     environment: Environment
     renderer: NoteRenderer
     names: NameCache
+    held: HeldActs | None = None
+    """Acts that wait a moment before they are done, with those of earlier runs."""
 
 
 class PaneView(Vertical):

@@ -27,6 +27,7 @@ from nostr_client.social.key_leaks import KeyLeak, leak_words
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.held_acts import HeldActs
 from nostr_client.tui.keymap import COLUMNS, hints
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
@@ -77,8 +78,10 @@ class MainScreen(Screen[None]):
         place: AccountPlace | None = None,
         *,
         rests: Callable[[], bool] = lambda: False,
+        held: HeldActs | None = None,
     ) -> None:
-        """`place`: where this account was last time; `rests`: has nobody been there for a while?"""
+        """`place`: where this account was last time; `rests`: has nobody been there for a while?
+        `held` are the acts that wait a moment; None for an account that cannot sign."""
         super().__init__()
         self._rests = rests
         self.client = client
@@ -108,7 +111,7 @@ class MainScreen(Screen[None]):
             NavigationRail(PANES, upright=False, id="tabs"),
             NavigationRail(PANES, upright=True, id="rail"),
         )
-        context = PaneContext(client, account, environment, self.renderer, self.names)
+        context = PaneContext(client, account, environment, self.renderer, self.names, held)
         self.views: dict[str, PaneView] = {pane.name: pane.make(context) for pane in PANES}
         for name, view in self.views.items():
             view.id = name

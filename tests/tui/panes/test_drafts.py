@@ -16,9 +16,12 @@ from nostr_client.social.writing import Writing
 from nostr_client.tui import drafts
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.drafts import DraftFile, kept_drafts
+from nostr_client.tui.held_acts import HeldAct, HeldActs
+from nostr_client.tui.panes.drafts import UnsentList
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.note_compose import NoteComposeScreen
-from tests.tui.world import World, sees, shown, told, type_in, until
+from nostr_client.tui.screens.thread import ThreadScreen
+from tests.tui.world import World, furnish, sees, shown, told, type_in, until
 
 
 def draft(world: World, name: str) -> DraftFile:
@@ -28,6 +31,13 @@ def draft(world: World, name: str) -> DraftFile:
 def client_of(app: NostrApp) -> NostrClient:
     assert app.main is not None
     return app.main.client
+
+
+def client_list(app: NostrApp) -> UnsentList:
+    assert app.main is not None
+    front = app.main.view.front
+    assert isinstance(front, UnsentList)
+    return front
 
 
 async def own_notes(app: NostrApp, world: World) -> list[str]:
@@ -160,3 +170,61 @@ async def test_a_draft_follows_to_another_device(
         async with asyncio.timeout(30):
             while await wraps() != [""]:
                 await asyncio.sleep(0.02)
+
+
+async def test_what_an_earlier_run_held_is_done_by_enter_or_thrown_away(world: World) -> None:
+    await furnish(world)
+    account = await world.account()
+
+    async def never(act: HeldAct) -> bool:
+        raise AssertionError("nobody does anything here")
+
+    left = HeldActs(world.where, account.pubkey, never)
+    async with world.at_home() as (app, pilot):
+        store = client_of(app).store
+        [note] = await store.query([Filter.of(authors=[world.pubkey("ben")], kinds=[1], limit=1)])
+        left._write("aa", HeldAct("react", note.id, "+", words="♥ for \x1b[2Jben"))
+        left._write("bb", HeldAct("repost", note.id, words="repost of ben"))
+        app.action_section("drafts")
+        await sees(app, "react  was not done when the program ended; enter does it")
+        assert "repost of ben" in shown(app)
+        await pilot.press("enter")
+        await until(lambda: "react  was" not in shown(app))
+        likes = Filter.of(authors=[account.pubkey], kinds=[7], e=[note.id])
+        assert len(await store.query([likes])) == 1
+        await pilot.press("x", "y")
+        await until(lambda: "repost of ben" not in shown(app))
+        assert not await left.left_over()
+        assert not await store.query([Filter.of(authors=[account.pubkey], kinds=[6])])
+
+
+async def test_a_note_that_no_relay_has_waits_there_and_is_taken_back(world: World) -> None:
+    relay = "ws://127.0.0.1:9"
+    await world.put(world.event("ana", 10002, "", (("r", relay),)))
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        client = client_of(app)
+        first, second = [(await client.notes.post(text)).id for text in ("wrogn word", "too late")]
+        app.action_section("drafts")
+        await sees(app, "waiting: 0 of 1 relays have it")
+        await until(lambda: "wrogn" in shown(app) and "too late" in shown(app))
+        await client.store.ledger.refuse(
+            second, relay, "error", "busy", final=False, next_try=1 << 40, handed=True
+        )
+        await sees(app, "tried on after the year 9999")
+        rows = client_list(app)
+        rows.go_to(f"unplaced-{second}")
+        await pilot.press("enter")
+        await told(app, "It stays as it is: 127.0.0.1:9 was handed it.")
+        await until(lambda: isinstance(app.screen, ThreadScreen))
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)
+        rows.go_to(f"unplaced-{first}")
+        await pilot.press("enter")
+        await sees(app, "Take it back and write on?")
+        await pilot.press("y")
+        await until(lambda: isinstance(app.screen, NoteComposeScreen))
+        await sees(app, "wrogn word")
+        assert await own_notes(app, world) == ["too late"]
+        [deletion] = await client.store.query([Filter.of(kinds=[5])])
+        assert list(deletion.values("e")) == [first]
