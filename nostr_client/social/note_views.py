@@ -104,11 +104,19 @@ class NoteViews:
                     survival=survivals.get(event.id),
                     openers=openers.get(event.id, ()),
                     poll=polls.get(event.id),
+                    zap_checked=self._is_checked(event),
                     quotes=tuple(_quote(n, quoted, people, mutes) for n in quotes[event.id]),
                     muted=mutes.why(event) or ("" if event is entry else mutes.why(entry)),
                 )
             )
         return views
+
+    def _is_checked(self, event: Event) -> bool:
+        """Is it a receipt for a zap that was looked up, and vouched for?"""
+        if self._zaps is None or event.kind != kinds.ZAP_RECEIPT:
+            return False
+        zap = self._zaps.read(event)
+        return zap is not None and self._zaps.is_checked(zap)
 
     async def tallies(
         self, ids: Collection[str], places: Mapping[str, str] | None = None

@@ -26,7 +26,8 @@ from nostr_client.social.note_views import NoteViews, target_of
 from nostr_client.social.referenced_events import LIMIT, ReferencedEvents
 from nostr_client.social.views import Cursor, NoteView, ReactionCounts
 
-MENTIONS: Final = frozenset({kinds.NOTE, *kinds.COMMENTS, kinds.PUBLIC_MESSAGE})
+MENTIONS: Final = frozenset({kinds.NOTE, *kinds.COMMENTS})
+"""Public messages are among the notifications alone (NIP-A4)."""
 MAX_AHEAD: Final = 15 * 60
 """Seconds that a note may be dated ahead of our clock and still be shown."""
 MOST_LOOKED_AT: Final = 2_000

@@ -144,6 +144,7 @@ class NoteView:
     `quotes` are the first events that it quotes.
     `muted` says why the account does not want to see it; empty for anything else.
     `openers` are programs that show it, where its kind is a rare one; `poll` is how a poll stands.
+    `zap_checked`: it is a receipt for a zap, and the provider of whoever was paid vouches for it.
     `orphan_of` is, in a thread, the id of the note that it answers and that is not here.
     """
 
@@ -165,6 +166,7 @@ class NoteView:
     muted: str = ""
     openers: tuple[Opener, ...] = ()
     poll: PollView | None = None
+    zap_checked: bool = False
 
     @property
     def id(self) -> str:

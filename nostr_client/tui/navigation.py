@@ -10,6 +10,7 @@ from textual.screen import Screen
 from nostr_client.tui.screens.article import ArticleScreen
 from nostr_client.tui.screens.feed import FeedScreen
 from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.screens.named_set import NamedSetScreen
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
@@ -141,6 +142,8 @@ def screen_for(main: MainScreen, target: Target) -> TargetScreen | None:
             return ThreadScreen(main.client, main.renderer, target)
         case PersonTarget():
             return ProfileScreen(main.client, main.renderer, target)
+        case AddressTarget(is_feed=True):
+            return NamedSetScreen(main.client, main.renderer, main.names, target)
         case AddressTarget():
             return ArticleScreen(main.client, main.renderer, target)
         case TagTarget(tag=tag):

@@ -21,6 +21,7 @@ from nostr_client.tui.targets import (
     Target,
     WebTarget,
     target_of,
+    target_of_event,
 )
 
 MOST: Final = 50
@@ -81,9 +82,10 @@ def _all(view: NoteView, name_of: NameOf) -> Iterator[Pointed]:
         yield from _of_part(part, view, name_of)
     for quote in view.quotes:
         if quote.event is not None and quote.author is not None:
-            target = NoteTarget(quote.event.id, author=quote.event.pubkey)
+            target = target_of_event(quote.event)
+            sort = "note" if isinstance(target, NoteTarget) else "text"
             words = f"{quote.author.label}: {safe_line(quote.event.content, WORDS)}"
-            yield Pointed("note", words, target)
+            yield Pointed(sort, words, target)
     for named in missing_from(view):
         if named.address:
             yield Pointed(

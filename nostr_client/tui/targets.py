@@ -10,11 +10,14 @@ from typing import Final
 
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
 from nostr_client.social.referenced_events import reposted_by
 from nostr_client.social.views import NoteView
 
 ARTICLES: Final = frozenset({kinds.ARTICLE, kinds.ARTICLE_DRAFT, kinds.WIKI})
 """Kinds whose text is read on a screen of its own."""
+FEEDS: Final = frozenset({kinds.FOLLOW_SET, kinds.STARTER_PACK, kinds.INTEREST_SET})
+"""Lists of people or topics (NIP-51), which open as what these write."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ class AddressTarget:
 
     address: str
     relays: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def is_feed(self) -> bool:
+        """Is it a list of people or topics?"""
+        kind = self.address.partition(":")[0]
+        return kind.isdecimal() and int(kind) in FEEDS
 
 
 @dataclass(frozen=True)
@@ -118,8 +127,18 @@ def target_of(code: nip19.Code) -> Target | None:
 
 
 def target_of_view(view: NoteView) -> Target:
-    """What opens when a note in a list is opened: an article is read, anything else is a thread."""
-    event = view.event
-    if event.kind in ARTICLES and event.address and not view.missing:
+    """What opens when a note in a list is opened: an article is read, a list of people is a feed,
+    anything else is a thread."""
+    place = _place_of(view.event)
+    return place if place is not None and not view.missing else NoteTarget.of(view)
+
+
+def target_of_event(event: Event) -> AddressTarget | NoteTarget:
+    """What opens of an event that is here, and is only named where one is."""
+    return _place_of(event) or NoteTarget(event.id, author=event.pubkey)
+
+
+def _place_of(event: Event) -> AddressTarget | None:
+    if event.kind in ARTICLES | FEEDS and event.address:
         return AddressTarget(event.address)
-    return NoteTarget.of(view)
+    return None

@@ -376,6 +376,8 @@ async def test_a_zap_is_claimed_until_the_provider_vouches_for_it(
         assert isinstance(row, Notification)
         assert row.zapped == ZapSum(21_000, 10**9, 1)  # what the liar claims stays claimed
         assert (await h.timeline.tallies([NOTE.id]))[NOTE.id].zapped == row.zapped
+        checked = {view.id: view.zap_checked for view in await h.views.of([good, liar, NOTE])}
+        assert checked == {good.id: True, liar.id: False, NOTE.id: False}
         await zaps.look_up(row.receipts)
         assert len(provider.asked) == 1  # kept
         h.clock.now += 2 * DAY

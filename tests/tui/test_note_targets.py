@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from nostr_client.nips import nip19, nip27
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.social.views import NoteView, Profile
-from nostr_client.tui.note_targets import MOST, code_of, targets_in, web_target
+from nostr_client.social.views import NoteView, Profile, Quote
+from nostr_client.tui.note_targets import MOST, Pointed, code_of, targets_in, web_target
 from nostr_client.tui.targets import (
     AddressTarget,
     NoteTarget,
@@ -17,6 +18,7 @@ from nostr_client.tui.targets import (
     TagTarget,
     Target,
     WebTarget,
+    target_of_event,
 )
 
 KEY = SecretKey.generate()
@@ -50,6 +52,23 @@ def test_everything_in_reading_order_and_once() -> None:
         RelayTarget("wss://b.example"),
         WebTarget("https://c.example/p.jpg"),
     ]
+
+
+def test_a_quoted_article_opens_as_one_and_a_list_as_its_feed() -> None:
+    note, *others = (
+        Draft(kind, "x", (("d", "roof"),), 1).sign(KEY, 1)
+        for kind in (1, kinds.ARTICLE, kinds.STARTER_PACK)
+    )
+    assert target_of_event(note) == NoteTarget(note.id)
+    assert [target_of_event(event) for event in others] == [
+        AddressTarget(f"30023:{ME}:roof"),
+        AddressTarget(f"39089:{ME}:roof"),
+    ]
+    quotes = (Quote(others[0].id, others[0], Profile(OTHER, name="ben")),)
+    view = NoteView(note, note, Profile(ME), quotes=quotes)
+    assert Pointed("text", "ben: x", AddressTarget(f"30023:{ME}:roof")) in targets_in(view, str)
+    assert AddressTarget(f"39089:{ME}:roof").is_feed
+    assert not any(AddressTarget(bad).is_feed for bad in ("30023:a:b", "x", "", "²:a:b"))
 
 
 def test_hostile_tags_are_passed_over_and_a_thousand_are_not_listed() -> None:

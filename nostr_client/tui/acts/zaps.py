@@ -20,7 +20,8 @@ async def check(actions: Actions, note: NoteView) -> None:
 
     client, receipts = actions.client, frozenset({kinds.ZAP_RECEIPT})
     wanted = Filter(kinds=receipts, tags={"e": frozenset({note.event.id})}, limit=MOST_CHECKED)
-    found = await client.store.query([wanted])
+    of_itself = [note.event] if note.event.kind == kinds.ZAP_RECEIPT else []
+    found = of_itself or await client.store.query([wanted])
     if not found:
         actions.say("Nobody says here that they paid for this note.")
         return

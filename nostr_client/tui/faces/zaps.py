@@ -1,5 +1,5 @@
-"""Zaps: what a receipt claims to have been paid (NIP-57). Whether the recipient's provider vouches
-for it is looked up when the person wants to know, and not to draw a line."""
+"""Zaps: what a receipt claims to have been paid (NIP-57), and whether the recipient's provider
+vouches for it: that is looked up when the person wants to know, and not to draw a line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def _lines(view: NoteView, sheet: Sheet) -> list[Content]:
     if zap is None:
         return sheet.words("a receipt for a zap whose parts do not agree: nothing is believed")
     who, whom = label(sheet.name_of(zap.sender)), label(sheet.name_of(zap.recipient))
-    lines = sheet.words(f"⚡ {sats(zap.msat)} from {who} to {whom}, claimed", "text")
+    state = "checked" if view.zap_checked else "claimed"
+    lines = sheet.words(f"⚡ {sats(zap.msat)} from {who} to {whom}, {state}", "text")
     return lines + sheet.written(zap.comment[:600])
 
 

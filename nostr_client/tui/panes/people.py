@@ -12,13 +12,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from nostr_client.errors import NostrError
-from nostr_client.protocol import kinds
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.grouping import create, follow_all, strike, words_of
-from nostr_client.tui.app_messages import ActRequest, Say
+from nostr_client.tui.app_messages import ActRequest, Open, Say
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.targets import AddressTarget
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 AUTHORS: Final = 500
 """Whom one follows first, so many, are asked for packs."""
-_FEEDS: Final = (kinds.FOLLOW_SET, kinds.STARTER_PACK, kinds.INTEREST_SET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,6 @@ class SetList(WindowedList[SetRow]):
 
     def __init__(self, context: PaneContext) -> None:
         super().__init__(SetRenderer(context.names.label), gap=0)
-        self._here = context
 
     def action_new(self) -> None:
         self.post_message(ActRequest(create))
@@ -94,16 +92,14 @@ class SetList(WindowedList[SetRow]):
             self.post_message(Say("This list is somebody else's."))
 
     def action_choose(self) -> None:
-        from nostr_client.tui.screens.named_set import NamedSetScreen
-
-        row, here = self.selected, self._here
+        row = self.selected
         if row is None:
             return
-        if row.one.kind not in _FEEDS:
+        target = AddressTarget(row.one.address)
+        if target.is_feed:
+            self.post_message(Open(target))
+        else:
             self.post_message(Say(f"A list of {row.one.word} is no feed."))
-            return
-        screen = NamedSetScreen(here.client, here.renderer, here.names, row.one)
-        self.app.push_screen(screen)
 
 
 class PeoplePane(PaneView):

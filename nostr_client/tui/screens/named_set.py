@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.nips import nip19, nip22
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
@@ -54,26 +55,28 @@ class NamedSetScreen(TargetScreen):
     key_groups: ClassVar[tuple[KeyGroup, ...]] = (KEYS, LIST, NOTE)
 
     def __init__(
-        self, client: NostrClient, renderer: NoteRenderer, names: NameCache, one: NamedSet
+        self, client: NostrClient, renderer: NoteRenderer, names: NameCache, target: AddressTarget
     ) -> None:
-        super().__init__(AddressTarget(one.address))
+        super().__init__(target)
+        self._address, self._relays = target.address, target.relays
         self._client = client
         self._names = names
-        self._one = one
+        self._one: NamedSet | None = None
+        """The list, once it is here."""
+        self._about = Static("", markup=False, id="about")
         self._feed = NoteFeed("", self._notes, renderer, empty="Nothing of theirs is here yet.")
 
     def compose(self) -> ComposeResult:
-        title = Content.styled(safe_line(words_of(self._one), 100), "bold $text-primary")
-        says = safe_line(self._one.says, 200)
-        yield Static(title + Content(f"\n{says}" if says else ""), markup=False, id="about")
+        yield self._about
         yield self._feed
         yield HintLine(hints(KEYS, LIST, NOTE), id="hints")
 
     async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
+        if self._one is None:
+            return []
         return await self._client.timeline.matching(_filter(self._one), until=until, limit=limit)
 
     def on_mount(self) -> None:
-        self._feed.open()
         self._feed.notes.focus()
         start_worker(self, self._fetch, "fetch")
 
@@ -84,9 +87,12 @@ class NamedSetScreen(TargetScreen):
         start_worker(self, partial(poll, refresh, self._say_problem), "poll")
 
     async def _fetch(self) -> None:
-        """Ask relays for the newest, and show them where nothing was read yet."""
+        """Find the list, show what is here, and ask relays for the newest."""
         try:
-            wanted = _filter(self._one).changed(limit=FETCHED)
+            one = await self._find()
+            if one is None:
+                return
+            wanted = _filter(one).changed(limit=FETCHED)
             self._feed.show_state("asking relays")
             asked = await self._client.courier.fetch([wanted], timeout=FETCH_LIMIT)
             self._feed.show_state("")
@@ -95,21 +101,39 @@ class NamedSetScreen(TargetScreen):
         except NostrError as error:
             self._say_problem(str(error))
 
+    async def _find(self) -> NamedSet | None:
+        """The list, from here or from relays; then its feed opens."""
+        self._about.update("it is looked for")
+        if nip22.is_address(self._address):
+            kind, pubkey, name = self._address.split(":", 2)
+            code = nip19.Naddr(int(kind), pubkey, name, self._relays)
+            self._one = await self._client.sets.find(code)
+        if self._one is None:
+            self._about.update("this list is not here, and no relay that was asked has it")
+            return None
+        title = Content.styled(safe_line(words_of(self._one), 100), "bold $text-primary")
+        says = safe_line(self._one.says, 200)
+        self._about.update(title + Content(f"\n{says}" if says else ""))
+        self._feed.open()
+        return self._one
+
     def _say_problem(self, words: str) -> None:
         self.post_message(Say(words, "error"))
 
     def action_follow_all(self) -> None:
-        self.post_message(ActRequest(lambda actions: follow_all(actions, self._one)))
+        if (one := self._one) is not None:
+            self.post_message(ActRequest(lambda actions: follow_all(actions, one)))
 
     def action_who(self) -> None:
-        start_worker(self, self._choose_person, "who", exclusive=True)
+        if self._one is not None:
+            start_worker(self, partial(self._choose_person, self._one), "who", exclusive=True)
 
-    async def _choose_person(self) -> None:
-        people = self._one.people[:MOST_LISTED]
+    async def _choose_person(self, one: NamedSet) -> None:
+        people = one.people[:MOST_LISTED]
         await self._names.know(people)
         choices = [Offered(pubkey, self._names.label(pubkey)) for pubkey in people]
-        choices += [Offered("", f"#{topic}") for topic in self._one.topics]
-        chosen = await self.app.push_screen_wait(ChoiceDialog(words_of(self._one), choices))
+        choices += [Offered("", f"#{topic}") for topic in one.topics]
+        chosen = await self.app.push_screen_wait(ChoiceDialog(words_of(one), choices))
         if chosen and chosen[0]:
             self.post_message(Open(PersonTarget(chosen[0])))
 

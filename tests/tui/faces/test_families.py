@@ -11,6 +11,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.openers import Opener
 from nostr_client.social.poll_views import poll_view
 from nostr_client.social.views import Quote
+from tests.nips.zaps import receipt, request
 from tests.tui.faces.faces_seen import ME, NOW, event, renderer, seen, shown, style, view
 
 PAGE = "https://roof.example/photos"
@@ -197,6 +198,12 @@ def test_a_receipt_that_proves_nothing_is_not_believed() -> None:
     assert shown(9735, "", ("bolt11", "lnbc210u1x"), ("description", "{}"))[1] == (
         "a receipt for a zap whose parts do not agree: nothing is"
     )
+
+
+def test_a_zap_says_whether_its_provider_vouches_for_it() -> None:
+    paid = receipt(request(21_000, e="ab" * 32), "210n")
+    assert seen(view(paid))[1] == "⚡ 21 sats from someone to someone, claimed"
+    assert seen(view(paid, zap_checked=True))[1] == "⚡ 21 sats from someone to someone, checked"
 
 
 def test_who_can_open_what_this_client_cannot() -> None:
