@@ -105,8 +105,7 @@ def _said(item: UnsentRow, now: float) -> tuple[str, str, str, str]:
     """What it is, what is said of it, in which style, and its text; only the text is raw."""
     match item:
         case HeldRow(act=act):
-            words = "was not done when the program ended; enter does it"
-            return act.act, words, "list--warn", act.words
+            return "not done", "when the program ended; enter does it", "list--warn", act.words
         case UnplacedRow(note=note):
             return "note", _waits(note, now), "list--warn", note.event.content
         case ScheduledRow(note=scheduled, late=late, problem=problem):
