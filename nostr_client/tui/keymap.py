@@ -101,7 +101,7 @@ APP_KEYS: Final = (
     Key("S", "survival", "What the account survives, its backup, what to mend"),
     Key("L", "lock", "Lock the account, so that its password is needed; unlock it"),
     Key("question_mark,f1", "help", "This help", "help"),
-    Key("ctrl+q", "quit", "Leave; drafts are kept", priority=True),
+    Key("ctrl+q", "quit", "Leave; what you write is kept", priority=True),
     Key("ctrl+c", "ask_quit", "Leave (asks first)"),
     Key("ctrl+l", "paint_anew", "Draw the screen again"),
     Key("ctrl+z", "suspend_process", "To the shell; fg comes back"),
