@@ -29,6 +29,12 @@ glyphs = "auto"                       # "ascii": no other signs in the terminal 
 lock_after = 60                       # minutes without a key or a click until the terminal client
                                       # wants the account's password again; 0: never
 
+[keys.note]                           # keys of the terminal client: place and act, as `?` and
+react = ["f", "l"]                    # docs/config.md name them; [] is no key at all
+
+[commands.play]                       # a program of one's own, by key or by `:play`
+run = ["mpv", "{url}"]                # and its arguments; docs/config.md says the rest
+
 [bunker]
 relays = ["wss://relay.example.com"]  # where `nostr-client bunker` is asked
 
@@ -118,6 +124,25 @@ class AccountConfig(msgspec.Struct, frozen=True, kw_only=True):
         return f"AccountConfig(proxy={redacted(self.proxy or '')!r})"
 
 
+class CommandConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A program of the person's own, run from the terminal client (`tui/own_commands.py`)."""
+
+    run: tuple[str, ...]
+    """The program and its arguments, in which placeholders may stand."""
+    on: Literal["note", "person", "app"] = "note"
+    keys: tuple[str, ...] = ()
+    says: str = ""
+    """What help says; empty: the program's name."""
+    stdin: Literal["nothing", "text"] = "nothing"
+    """What it reads on its standard input."""
+    output: bool = True
+    """Is what it writes shown?"""
+    terminal: bool = False
+    """Is the terminal its own while it runs?"""
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 30
+    """After which it is ended, if it has not the terminal."""
+
+
 class BunkerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Bunker mode: `relays` are its own, and need be in nobody's list."""
 
@@ -169,6 +194,10 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """With what the terminal client draws; "auto": as the terminal's encoding can."""
     lock_after: Minutes = 60
     """Until an account with a password is locked in the terminal client; 0: never."""
+    keys: Mapping[str, Mapping[str, tuple[str, ...]]] = msgspec.field(default_factory=dict)
+    """Keys of the terminal client that are changed: by place and name; none: removed."""
+    commands: Mapping[str, CommandConfig] = msgspec.field(default_factory=dict)
+    """Programs of the person's own, by their names."""
     bunker: BunkerConfig = BunkerConfig()
     accounts: Mapping[str, AccountConfig] = msgspec.field(default_factory=dict)
 

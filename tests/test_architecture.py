@@ -80,7 +80,8 @@ THE_PUBLIC_NAMES = "nostr_client"
 """Its `__init__` alone: it may name any room, and nobody inside imports from it."""
 
 FINDS_ITS_FILES = frozenset(
-    f"nostr_client.tui.{room}.registry" for room in ("acts", "faces", "panes")
+    f"nostr_client.tui.{name}"
+    for name in ("acts.registry", "faces.registry", "panes.registry", "own_keys")
 )
 """They import every file of a folder, whatever it is called: adding one is adding a file."""
 

@@ -48,15 +48,20 @@ from nostr_client.tui.app_messages import (
     WriteOn,
 )
 from nostr_client.tui.client_holder import ClientHolder
+from nostr_client.tui.command_flow import CommandFlow
 from nostr_client.tui.command_palette import Commands
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.glyphs import ascii_filter, choose_glyphs
 from nostr_client.tui.held_acts import HOLD, HeldAct, HeldActs
 from nostr_client.tui.input_queue import InputQueue
+from nostr_client.tui.keymap import bind_own
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
 from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
+from nostr_client.tui.own_command_flow import OwnCommandFlow
+from nostr_client.tui.own_commands import key_group
+from nostr_client.tui.own_keys import textual_keymap
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import load_preferences, save_theme
@@ -67,7 +72,8 @@ from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.copies import CopiesScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
 from nostr_client.tui.screens.find import FindScreen
-from nostr_client.tui.screens.help import HelpScreen, groups_at
+from nostr_client.tui.screens.help import HelpScreen, groups_here
+from nostr_client.tui.screens.jump import JumpScreen, jump_places
 from nostr_client.tui.screens.log import LogScreen
 from nostr_client.tui.screens.main import WIDE, MainScreen
 from nostr_client.tui.screens.note_compose import Purpose
@@ -95,7 +101,7 @@ RESTS_AFTER = 1
 NO_COLOR = NoColor()
 """One: lines remember what a filter made of them."""
 INPUT = (events.InputEvent, events.Paste)
-ASKING = ("enter", "action", "auth", "quit", "backup", "find")
+ASKING = ("enter", "action", "auth", "quit", "backup", "find", "command")
 """Work that may wait for an answer of the person's: the question goes when the account locks."""
 
 
@@ -111,6 +117,7 @@ class NostrApp(ThriftyApp[int]):
         self, environment: Environment, holder: ClientHolder, *, demo: bool = False
     ) -> None:
         super().__init__()
+        bind_own(environment.keys)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]
         self._environment = environment
@@ -126,6 +133,8 @@ class NostrApp(ThriftyApp[int]):
         self._login_flow = LoginFlow(environment, holder, self)
         self._composer = Composer(self)
         self._navigation = Navigation(self, self._cannot_open)
+        self._own_commands = OwnCommandFlow(self, self, environment.commands)
+        self._command_flow = CommandFlow(self, self, self._client, self._own_commands.named)
         self._held: HeldActs | None = None
         accounts = environment.accounts
         accounts.bunkers = msgspec.structs.replace(accounts.bunkers, on_auth_url=self._on_auth_url)
@@ -138,6 +147,8 @@ class NostrApp(ThriftyApp[int]):
 
     def on_mount(self) -> None:
         self._outside = copy_context()  # of no screen
+        self._own_commands.bind()
+        self.set_keymap(textual_keymap(self._environment.keys))
         self.news.begin()
         self.start(self.input_queue.run, "input")
         chosen = (
@@ -323,12 +334,6 @@ class NostrApp(ThriftyApp[int]):
 
         self.start(find, "find")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """ctrl+p, the palette's key before all others, is another one in Find."""
-        if action == "command_palette" and isinstance(self.screen, FindScreen):
-            return False
-        return super().check_action(action, parameters)
-
     def action_history(self, by: int) -> None:
         """Back (-1) or forward (1)."""
         self._navigation.step(by)
@@ -340,10 +345,29 @@ class NostrApp(ThriftyApp[int]):
         else:
             self._navigation.leave()
 
+    def _client(self) -> NostrClient | None:
+        return self.main.client if self.main is not None else None
+
+    def action_command_line(self) -> None:
+        """Ask for the name of what is to be done."""
+        self.start(self._command_flow.ask, "command")
+
+    def action_jump(self) -> None:
+        """Put letters at whatever can be gone to, and go where they are typed."""
+        places = jump_places(self.screen, self.name_of) if self.main is not None else []
+        if places and not isinstance(self.screen, ModalScreen):
+            self.push_screen(JumpScreen(places), lambda place: place and place.go())
+
+    def action_own_command(self, name: str) -> None:
+        """Run a program of the person's own."""
+        if self.main is not None:
+            self._own_commands.run(name)
+
     def action_help(self) -> None:
         if isinstance(self.screen, HelpScreen):
             return
-        here = groups_at(self.focused or self.screen)
+        own = key_group(self._environment.commands)
+        here = [*groups_here(self.screen), *([own] if own.keys else [])]
         self.push_screen(HelpScreen(here, self.main.own_relay if self.main is not None else ""))
 
     def on_open_copies(self, message: OpenCopies) -> None:

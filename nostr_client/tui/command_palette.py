@@ -1,4 +1,4 @@
-"""The command palette: every command has a key as well, but for the themes and what is rarely done.
+"""The command palette: every command has a key as well, but for the themes.
 
 Textual reads markup in what a provider offers, so nothing from the network is offered here. There
 is one provider for all: those of an app are a set, and each run would show them in another order.
@@ -11,14 +11,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from rich.text import Text
-from textual.app import App
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from nostr_client.tui.acts.act import AccountAct
-from nostr_client.tui.acts.registry import ACTS
-from nostr_client.tui.panes.registry import EVERYWHERE, PANES
-
-_LEFT_OUT = frozenset({"command_palette", "back", "app.focus_next", "ask_quit"})
+from nostr_client.tui.commands import everywhere, of_focus
 
 
 class PaletteCommand(NamedTuple):
@@ -30,33 +25,23 @@ class PaletteCommand(NamedTuple):
 
 
 class Commands(Provider):
-    """What the keymap offers everywhere, and the themes."""
+    """What the focus offers, the keymap everywhere, and the themes."""
 
     async def discover(self) -> Hits:
-        for command in commands(self.app):
+        for command in self._commands():
             yield DiscoveryHit(Text(command.name), command.run, command.name, command.help)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for command in commands(self.app):
+        for command in self._commands():
             score = matcher.match(command.name)
             if score > 0:
                 yield Hit(score, Text(command.name), command.run, command.name, command.help)
 
-
-def commands(app: App[Any]) -> Iterator[PaletteCommand]:
-    """All of them, in the keymap's order."""
-    for key in EVERYWHERE.keys:
-        if key.action not in _LEFT_OUT:
-            yield PaletteCommand(f"{key.says}  ({key.shown})", _runner(app, key.action))
-    for pane in PANES:
-        if not pane.key:
-            yield PaletteCommand(pane.says, _runner(app, pane.action))
-    for act in ACTS:
-        if isinstance(act, AccountAct):
-            yield PaletteCommand(act.says, partial(app.post_message, act.on(None)))
-    yield PaletteCommand("Theme", app.search_themes, "Choose the colours; kept for next time")
-
-
-def _runner(app: App[Any], action: str) -> Callable[[], Any]:
-    return lambda: app.run_action(action)
+    def _commands(self) -> Iterator[PaletteCommand]:
+        """All of them: those of what has the focus, then the keymap's, in its order."""
+        for each in (*of_focus(self.app, self.screen), *everywhere(self.app)):
+            keys = f"  ({each.keys})" if each.keys else ""
+            yield PaletteCommand(f"{each.says}{keys}", partial(each.run, ""))
+        themes = self.app.search_themes
+        yield PaletteCommand("Theme", themes, "Choose the colours; kept for next time")

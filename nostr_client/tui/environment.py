@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nostr_client.accounts.account import Accounts
 from nostr_client.client import NostrClient
@@ -13,6 +13,7 @@ from nostr_client.config import ClientConfig
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.paths import Paths
 from nostr_client.tui.graphics import PictureWidget
+from nostr_client.tui.own_commands import OwnCommand
 from nostr_client.tui.screens.first_relays import Probe, RelayOffer
 
 OpenDemo = Callable[[], AbstractAsyncContextManager[NostrClient]]
@@ -26,9 +27,10 @@ CheckRelay = Callable[[str], AsyncIterator[CheckStep]]
 class Environment:
     """`offers` are the newcomer's first relays, from a list of the day `dated`; `probe` asks one.
 
-    `resolve` finds the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by
-    step. `clocks`, in seconds, tell how long nobody has been there (`session_lock.IdleTime`).
-    `graphics` makes sharp pictures, where the terminal draws them.
+    `keys` and `commands` are the person's own, the keys by the ids of what they do. `resolve` finds
+    the pubkey (hex) of a name@domain, and relays; `check` looks at a relay step by step. `clocks`,
+    in seconds, tell how long nobody has been there (`session_lock.IdleTime`). `graphics` makes
+    sharp pictures, where the terminal draws them.
     """
 
     paths: Paths
@@ -40,5 +42,7 @@ class Environment:
     resolve: Callable[[str], Awaitable[tuple[str, tuple[str, ...]]]]
     check: CheckRelay
     demo: OpenDemo
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commands: Sequence[OwnCommand] = ()
     clocks: Sequence[Callable[[], float]] = (time.monotonic, time.time)
     graphics: PictureWidget | None = None

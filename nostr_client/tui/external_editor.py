@@ -18,9 +18,10 @@ from typing import Any
 from textual.app import App, SuspendNotSupported
 
 from nostr_client.errors import ConfigError, StoreError
-from nostr_client.paths import environment_for_children, private_folder, translated, write_private
+from nostr_client.paths import private_folder, translated, write_private
 from nostr_client.safe_text import typeable
 from nostr_client.tui.drafts import MOST_BYTES
+from nostr_client.tui.programs import start
 
 
 def editor_command() -> list[str]:
@@ -44,31 +45,30 @@ async def edited_by_editor(app: App[Any], text: str, path: Path) -> str:
     command = editor_command()
     await asyncio.to_thread(_lay_out, path, text)
     try:
-        with app.batch_update(), app.suspend(), _interrupts_left_to_the_editor():
-            code = await _run([*command, str(path)])
-        app.refresh(layout=True)
+        code = await run_in_terminal(app, [*command, str(path)])
         if code > 0:  # the person said no; one that was killed leaves what was saved in it
             raise ConfigError(f"the editor ended with code {code}: the text is as it was")
         return await asyncio.to_thread(_read, path)
-    except SuspendNotSupported as error:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
-        raise ConfigError("this terminal cannot be left to an editor") from error
     except ConfigError:
         await asyncio.to_thread(path.unlink, missing_ok=True)
         raise
 
 
-async def _run(command: list[str]) -> int:
-    """Its exit code. Raises ConfigError where it does not start."""
+async def run_in_terminal(app: App[Any], command: list[str]) -> int:
+    """Leave the terminal to a program until it ends; its exit code. Raises ConfigError where it
+    does not start, or the terminal cannot be left to it."""
     try:
-        process = await asyncio.create_subprocess_exec(*command, env=environment_for_children())
-    except OSError as error:
-        raise ConfigError(f"{command[0]} does not start: {error.strerror or error}") from error
-    try:
-        return await process.wait()  # as long as the person writes
-    finally:
-        if process.returncode is None:
-            process.terminate()
+        with app.batch_update(), app.suspend(), _interrupts_left_to_the_program():
+            process = await start(command)
+            try:
+                code = await process.wait()  # as long as the person is at it
+            finally:
+                if process.returncode is None:
+                    process.terminate()
+    except SuspendNotSupported as error:
+        raise ConfigError(f"this terminal cannot be left to {command[0]}") from error
+    app.refresh(layout=True)
+    return code
 
 
 def _lay_out(path: Path, text: str) -> None:
@@ -87,10 +87,10 @@ def _read(path: Path) -> str:
 
 
 @contextmanager
-def _interrupts_left_to_the_editor() -> Iterator[None]:
-    """ctrl+c reaches everybody at the terminal: for the editor it means something, for us not.
+def _interrupts_left_to_the_program() -> Iterator[None]:
+    """ctrl+c reaches everybody at the terminal: for the program it means something, for us not.
 
-    A handler of ours is not inherited by the editor, as ignoring the signal would be."""
+    A handler of ours is not inherited by it, as ignoring the signal would be."""
     before = signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         yield

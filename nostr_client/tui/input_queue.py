@@ -9,6 +9,8 @@ be cut by the binding that follows it, or land in another field. The rules here:
 - Text that follows text waits for nothing, so that typing costs nothing more.
 - A key that only moves within the list that has the focus moves at once, so that a held key is
   kept up with: `move_by_key` of that widget. It waits for the page that the list is reading.
+- Digits before a key that moves in a list are its count (`5j`); they are its alone if the key comes
+  within `COUNT_WAIT`, and a single digit is a key of its own after that, or before any other key.
 - Nothing waits longer than `SETTLE_LIMIT`: whatever hangs, keys go on.
 """
 
@@ -23,11 +25,16 @@ from typing import Any, Final
 from textual import events
 from textual.app import App
 from textual.dom import DOMNode
+from textual.timer import Timer
 
 SETTLE_LIMIT: Final = 2.0
 """Seconds that a key waits at most for what came before it."""
 LOOK_AGAIN: Final = 0.01
 """Seconds between two looks at a widget or screen that is on its way in or out."""
+COUNT_WAIT = 0.25
+"""Seconds in which a digit may become a count; a person types `5j` faster, and a section that comes
+so much later is not seen to be late. 0: there are no counts."""
+MOST_COUNT: Final = 999
 MOST_WAITING: Final = 200_000
 """Keys that wait at most; more were not typed by anybody."""
 HOPS: Final = 3
@@ -49,11 +56,16 @@ class InputQueue:
         self._settling = False
         self._typed = False
         self._target: DOMNode = app
+        self._digits: list[events.Key] = []
+        """What may become a count."""
+        self._no_count: events.Event | None = None
+        """A digit that did not."""
+        self._count_timer: Timer | None = None
 
     @property
     def idle(self) -> bool:
         """Has all that came had its effect?"""
-        return not (self._waiting or self._settling)
+        return not (self._waiting or self._settling or self._digits)
 
     def holds(self, event: events.Event) -> bool:
         """True when a key or paste has to wait: it is posted to the app again in its turn."""
@@ -120,8 +132,46 @@ class InputQueue:
         """Was it a key that only moves within what has the focus? Then it has had its effect."""
         if self._typed or isinstance(event, events.Paste):
             return False
-        move: Callable[[str], bool] | None = getattr(self._app.focused, "move_by_key", None)
-        return move is not None and move(event.key)
+        move: Callable[[str, int], bool] | None = getattr(self._app.focused, "move_by_key", None)
+        if move is None and not self._digits:
+            return False
+        if move is not None and self._is_counting(event):
+            self._digits.append(event)
+            self._wait_for_count()
+            return True
+        digits, self._digits = self._digits, []
+        if move is not None and move(event.key, _number(digits)):
+            return True
+        if len(digits) == 1:
+            self._let_digit_go(digits[0], event)
+            return True
+        return False
+
+    def _is_counting(self, event: events.Key) -> bool:
+        """Is it a digit of a count? Where it means something nearer than to the app, it is not."""
+        if event is self._no_count or not event.key.isdecimal() or not COUNT_WAIT:
+            return False
+        if event.key == "0" and not self._digits:
+            return False
+        active = self._app.screen.active_bindings.get(event.key)
+        return active is None or active.node is self._app
+
+    def _wait_for_count(self) -> None:
+        if self._count_timer is not None:
+            self._count_timer.stop()
+        self._count_timer = self._app.set_timer(COUNT_WAIT, self._count_is_over)
+
+    def _count_is_over(self) -> None:
+        """No key that moves came: one digit is a key like any other, several are nothing."""
+        digits, self._digits = self._digits, []
+        if len(digits) == 1:
+            self._let_digit_go(digits[0])
+
+    def _let_digit_go(self, digit: events.Key, *then: events.Key) -> None:
+        """Deal with a digit for itself, before all that waits."""
+        self._no_count = digit
+        self._waiting.extendleft((*reversed(then), digit))
+        self._settle()
 
     @property
     def _is_blocked(self) -> bool:
@@ -144,6 +194,11 @@ class InputQueue:
                 await takes_keys.wait()
         # A screen that has mounted asks the app for the focus.
         await _flush([*self._front.ancestors_with_self, self._app])
+
+
+def _number(digits: Iterable[events.Key]) -> int:
+    """The count that digits make; none: 1."""
+    return min(int("".join(each.key for each in digits) or "1"), MOST_COUNT)
 
 
 async def _flush(nodes: Iterable[DOMNode]) -> None:

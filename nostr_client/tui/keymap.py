@@ -3,22 +3,43 @@
 Widgets and screens take their bindings from these groups, and so do the hint line and the help
 screen: what they say is what the keys do. A section of the main screen brings the group of its own
 keys along (`panes/`); `panes/registry.py` knows them all.
+
+Each binding has an id, `place.name` (`note.react`, `list.next`, `app.quit`): by it the person gives
+it other keys, or none (`own_keys`). What is bound in the end is a matter of the app that runs, and
+so stands in its context: `bind_own` puts it there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from textual.binding import Binding, BindingType
+from textual.keys import key_to_character
+
+_own: ContextVar[Mapping[str, tuple[str, ...]]] = ContextVar(
+    "own_keys", default=MappingProxyType({})
+)
+
+
+def bind_own(keys: Mapping[str, tuple[str, ...]]) -> None:
+    """From here on, in this context, the bindings of these ids have these keys (Textual's names);
+    none at all: they are removed."""
+    _own.set(keys)
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """One binding: Textual's key names, the action, the help text, and the short hint, if any.
 
-    `priority` keys reach their action even while text is being typed.
+    `priority` keys reach their action even while text is being typed. `name` is its name in its
+    place, for good, since the person's settings name it; without one it is the action's. `place`
+    is that of the group in which it stands.
     """
 
     keys: str
@@ -26,25 +47,55 @@ class Key:
     says: str
     hint: str = ""
     priority: bool = False
+    name: str = ""
+    place: str = ""
+
+    @property
+    def id(self) -> str:
+        """`place.name`."""
+        name = self.name or self.action.partition("(")[0].rpartition(".")[2]
+        return f"{self.place}.{name}"
+
+    @property
+    def bound(self) -> tuple[str, ...]:
+        """The keys that it really has: the person's own, if there are any."""
+        own = _own.get().get(self.id)
+        return tuple(self.keys.split(",")) if own is None else own
 
     @property
     def shown(self) -> str:
-        """The keys as a person reads them: `j/↓`."""
-        return " ".join(_shown(key) for key in self.keys.split(","))
+        """The keys as a person reads them: `j ↓`."""
+        return " ".join(key_name(key) for key in self.bound)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyGroup:
-    """The keys that work in one place; `title` heads their part of the help screen."""
+    """The keys that work in one place; `title` heads their part of the help screen, `place` is what
+    the person's settings call it, the title itself where it is not given. Of two keys with one name
+    the second is `name_2`."""
 
     title: str
     keys: tuple[Key, ...]
+    place: str = ""
+
+    def __post_init__(self) -> None:
+        place = self.place or "_".join(re.findall(r"\w+", self.title.lower()))
+        names: Counter[str] = Counter()
+        keys = []
+        for key in self.keys:
+            name = key.id.partition(".")[2]
+            names[name] += 1
+            if names[name] > 1:
+                name = f"{name}_{names[name]}"
+            keys.append(key if key.place else replace(key, place=place, name=name))
+        object.__setattr__(self, "place", place)
+        object.__setattr__(self, "keys", tuple(keys))
 
     def bindings(self, *, without: Iterable[str] = ()) -> list[BindingType]:
         """Textual's bindings for a widget or screen; `without` names actions to leave out."""
         left_out = frozenset(without)
         return [
-            Binding(key.keys, key.action, key.says, show=False, priority=key.priority)
+            Binding(key.keys, key.action, key.says, show=False, priority=key.priority, id=key.id)
             for key in self.keys
             if key.action not in left_out
         ]
@@ -52,28 +103,23 @@ class KeyGroup:
 
 def hints(*groups: KeyGroup) -> tuple[tuple[str, str], ...]:
     """Key and word for the hint line, in the order of the groups."""
-    chosen = (key for group in groups for key in group.keys if key.hint)
-    return tuple((_shown(key.keys.split(",")[0]), key.hint) for key in chosen)
+    chosen = (key for group in groups for key in group.keys if key.hint and key.bound)
+    return tuple((key_name(key.bound[0]), key.hint) for key in chosen)
 
 
 _NAMES: Final = {
+    "slash": "/",
+    "backslash": "\\",
+    "at": "@",
+    "plus": "+",
+    "minus": "-",
+    "underscore": "_",
     "down": "↓",
     "up": "↑",
     "left": "←",
     "right": "→",
-    "question_mark": "?",
-    "colon": ":",
-    "exclamation_mark": "!",
-    "full_stop": ".",
-    "slash": "/",
-    "plus": "+",
-    "minus": "-",
     "ctrl+left": "ctrl+←",
     "ctrl+right": "ctrl+→",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
     "alt+left": "alt+←",
     "alt+right": "alt+→",
     "pagedown": "pgdn",
@@ -82,8 +128,17 @@ _NAMES: Final = {
 }
 
 
-def _shown(key: str) -> str:
-    return _NAMES.get(key, key)
+def key_name(key: str) -> str:
+    """A key as a person reads it: `?` for `question_mark`."""
+    if key in _NAMES:
+        return _NAMES[key]
+    character = key_to_character(key)
+    return character if character and character.isprintable() and character != " " else key
+
+
+def key_read(shown: str) -> str:
+    """The key that a person reads as `shown`; what `key_name` did not make stays as it is."""
+    return next((key for key, name in _NAMES.items() if name == shown), shown)
 
 
 APP_KEYS: Final = (
@@ -91,10 +146,12 @@ APP_KEYS: Final = (
     Key("slash", "find", "Find people, notes, tags, relays; or where a code leads", "find"),
     Key("tab", "app.focus_next", "To the next part of the screen"),
     Key("escape,q", "back", "Back; closes a panel", "back"),
-    Key("less_than_sign,alt+left", "history(-1)", "Back to where one was"),
-    Key("greater_than_sign,alt+right", "history(1)", "Forward again"),
+    Key("less_than_sign,alt+left", "history(-1)", "Back to where one was", name="back_in_time"),
+    Key("greater_than_sign,alt+right", "history(1)", "Forward again", name="forward"),
+    Key("semicolon", "jump", "Letters at whatever can be gone to: type them"),
     Key("u", "take_back", "Take back the last like, repost or vote, for a moment"),
-    Key("colon", "command_palette", "Commands and themes", "command"),
+    Key("colon", "command_line", "Anything by its name", "command"),
+    Key("ctrl+p", "command_palette", "What can be done, to choose from", name="palette"),
     Key("exclamation_mark", "auth_question", "A relay wants to know who you are: answer"),
     Key("D", "sent", "What each relay answered to the note that was sent last"),
     Key("ctrl+n", "log", "What was said here: the last 100 messages"),
@@ -107,7 +164,7 @@ APP_KEYS: Final = (
     Key("ctrl+z", "suspend_process", "To the shell; fg comes back"),
 )
 """Keys that work everywhere, beside those that go to the sections."""
-HELP: Final = KeyGroup("Everywhere", tuple(key for key in APP_KEYS if key.action == "help"))
+HELP: Final = KeyGroup("Everywhere", tuple(key for key in APP_KEYS if key.action == "help"), "app")
 """For the hint line of what has little to do with the other keys that work everywhere."""
 LIST: Final = KeyGroup(
     "In a list",
@@ -120,17 +177,19 @@ LIST: Final = KeyGroup(
         Key("G,end", "oldest", "To the very end"),
         Key("enter", "choose", "Open", "open"),
     ),
+    "list",
 )
 COLUMNS: Final = KeyGroup(
     "Columns, where the screen is wide",
     (
-        Key("ctrl+right", "column(1)", "To the column at the right"),
-        Key("ctrl+left", "column(-1)", "To the column at the left"),
+        Key("ctrl+right", "column(1)", "To the column at the right", name="right"),
+        Key("ctrl+left", "column(-1)", "To the column at the left", name="left"),
         Key("plus", "add_column", "One more column: a section, a hashtag"),
         Key("minus", "close_column", "Close this column"),
     ),
+    "columns",
 )
-WAY: Final = KeyGroup("In a list", tuple(key for key in LIST.keys if key.action == "next"))
+WAY: Final = KeyGroup("In a list", tuple(key for key in LIST.keys if key.action == "next"), "list")
 """For the hint line of a list in which `enter` is named otherwise."""
 WRITING: Final = KeyGroup(
     "Writing",
@@ -140,6 +199,7 @@ WRITING: Final = KeyGroup(
         Key("ctrl+z", "undo", "Undo"),
         Key("f1", "app.help", "Every key"),
     ),
+    "writing",
 )
 WRITING_NOTE: Final = KeyGroup(
     "Writing a note",
@@ -149,6 +209,7 @@ WRITING_NOTE: Final = KeyGroup(
         Key("ctrl+o", "attach", "Add a picture or another file", priority=True),
         Key("ctrl+t", "warning", "Fold it behind a content warning, or not", priority=True),
     ),
+    "writing_note",
 )
 FORM: Final = KeyGroup(
     "Forms and questions",
@@ -156,10 +217,11 @@ FORM: Final = KeyGroup(
         # At once, before what is typed right after it: password keepers type name, tab, password.
         Key("tab", "app.focus_next", "To the next field", priority=True),
         Key("shift+tab", "app.focus_previous", "To the field before", priority=True),
-        Key("down", "app.focus_next", "To the next field"),
-        Key("up", "app.focus_previous", "To the field before"),
+        Key("down", "app.focus_next", "To the next field", name="below"),
+        Key("up", "app.focus_previous", "To the field before", name="above"),
         Key("enter", "go", "Go on"),
         Key("escape", "leave", "Back"),
         Key("ctrl+k", "key_store", "Key store instead of a password, and back"),
     ),
+    "form",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -19,11 +19,17 @@ from nostr_client.output import Output
 from nostr_client.paths import Paths, paths, private_folder
 from nostr_client.routing.starter_relays import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
+from nostr_client.settings import InvalidSettings
 from nostr_client.tasks import OwnedTasks
+from nostr_client.tui.acts.registry import NOTE, PERSON
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.graphics import terminal_graphics
+from nostr_client.tui.keymap import LIST
+from nostr_client.tui.own_commands import OwnCommand, own_commands
+from nostr_client.tui.own_keys import every_group, own_keys
+from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.posix_signals import exit_signals, standard_input
 from nostr_client.tui.screens.first_relays import ProbeResult, RelayOffer
 from nostr_client.tui.time_format import latency
@@ -80,6 +86,7 @@ def warm_up() -> None:
 
 def environment_in(where: Paths, config: ClientConfig) -> Environment:
     """The environment of a real run in these folders. Raises ConfigError."""
+    keys, commands = _own(where, config)
     starters = starter_relays()
     offers = [
         RelayOffer(relay.url, relay.operator)
@@ -117,7 +124,22 @@ def environment_in(where: Paths, config: ClientConfig) -> Environment:
         resolve=resolve,
         check=check,
         demo=demo,
+        keys=keys,
+        commands=commands,
     )
+
+
+def _own(
+    where: Paths, config: ClientConfig
+) -> tuple[Mapping[str, tuple[str, ...]], Sequence[OwnCommand]]:
+    """Keys and commands of the person's own. Raises InvalidSettings, which names the file."""
+    try:
+        keys = own_keys(config.keys, every_group()) if config.keys else {}
+        where_commands_are = (EVERYWHERE, LIST, NOTE, PERSON)
+        return keys, own_commands(config.commands, keys, where_commands_are)
+    except InvalidSettings as error:
+        problems = [f"{where.config / 'config.toml'}: {problem}" for problem in error.problems]
+        raise InvalidSettings(problems) from None
 
 
 async def probe_relay(url: str, config: ClientConfig) -> ProbeResult:

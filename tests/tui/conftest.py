@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.tui import held_acts, news, polling
+from nostr_client.tui import held_acts, input_queue, news, polling
 from nostr_client.tui.screens import compose
 from tests.tui.world import World, world_in
 
@@ -15,6 +15,7 @@ from tests.tui.world import World, world_in
 def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits two seconds for the status line here, nor until a draft is kept."""
     monkeypatch.setattr(polling, "POLL_EVERY", 0.2)
+    monkeypatch.setattr(input_queue, "COUNT_WAIT", 0.0)  # a digit is a section, at once
     monkeypatch.setattr(compose, "SAVE_AFTER", 0.05)
     monkeypatch.setattr(news, "AFTER_ALL", 600.0)  # a busy machine looks late
 

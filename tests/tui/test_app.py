@@ -141,7 +141,7 @@ TALL = (80, 70)
 async def test_the_palette_and_a_theme_that_is_kept(world: World) -> None:
     await world.watched()
     async with world.at_home(TALL) as (app, pilot):
-        await pilot.press("colon")
+        await pilot.press("ctrl+p")
         await sees(app, "Choose the colours")
         order = ("Home: the notes", "Relays: where your notes are kept", "Leave", "Theme")
         places = [shown(app).index(words) for words in order]
@@ -157,7 +157,7 @@ async def test_a_command_from_the_palette(world: World) -> None:
     await world.watched()
     async with world.at_home(TALL) as (app, pilot):
         assert app.main is not None
-        await pilot.press("colon")
+        await pilot.press("ctrl+p")
         await sees(app, "Choose the colours")
         await type_in(pilot, "relays")
         await sees(app, "where your notes are kept")

@@ -91,9 +91,12 @@ async def test_every_screen(world: World, size: tuple[int, int]) -> None:
         await told(app, "repost of")
         check(app, "held")
         await pilot.press("u")
-        await pilot.press("colon")
+        await pilot.press("ctrl+p")
         await sees(app, "Search for commands")
         check(app, "palette")
+        await pilot.press("escape", "colon")
+        await sees(app, "Reply  (r)")
+        check(app, "command line")
         assert app.is_running
 
 

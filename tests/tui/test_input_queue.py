@@ -17,8 +17,10 @@ from nostr_client.tui import drafts, input_queue
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.drafts import DraftFile, DraftSaver
 from nostr_client.tui.input_queue import InputQueue
+from nostr_client.tui.panes.registry import pane_named
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.first_relays import FirstRelaysScreen, ProbeResult, RelayOffer
+from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.key_created import KeyCreatedScreen
 from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen
 from nostr_client.tui.screens.main import MainScreen
@@ -271,7 +273,7 @@ async def test_a_paste_arrives_once_where_one_is_asked(world: World) -> None:
         paste(app, "wss://relay.example")
         await pilot.pause()
         assert app.screen.query_one("#line", Input).value == "wss://relay.example"
-        burst(app, "\x1b:")
+        burst(app, "\x1b\x10")
         await sees(app, "Search for commands")
         paste(app, "them")
         await pilot.pause()
@@ -301,3 +303,42 @@ async def test_a_paste_into_a_list_does_nothing(world: World) -> None:
         await pilot.pause()
         assert app.screen is app.main
         assert ImportKeyScreen not in map(type, app.screen_stack)
+
+
+# Counts
+
+
+async def test_a_count_moves_so_often_and_a_digit_alone_goes_to_its_section(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(input_queue, "COUNT_WAIT", 60.0)
+    await world.put(
+        world.follows("ana", "ben"), *(world.note("ben", f"note {n}", n) for n in range(20))
+    )
+    await world.watched()
+    async with world.at_home((80, 60)) as (app, pilot):
+        main = app.main
+        assert main is not None
+        notes = main.front
+        await until(lambda: len(notes.items) == 20)
+
+        def at() -> int:
+            return [item.event.id for item in notes.items].index(notes.selected.event.id)
+
+        burst(app, "5j12k3j")
+        await until(lambda: at() == 3)
+        burst(app, "9G")
+        await until(lambda: at() == 8)
+        burst(app, "999j")
+        await until(lambda: at() == 19)
+        burst(app, "2jg77c\x1b")  # two digits that nothing moves by are nothing
+        await until(lambda: at() == 0 and app.input_queue.idle)
+        assert main.pane.name == "home"
+        burst(app, pane_named("relays").key)
+        await pilot.press("question_mark")  # it is a section before any other key
+        await until(lambda: isinstance(app.screen, HelpScreen))
+        assert main.pane.name == "relays"
+        await pilot.press("escape")
+        monkeypatch.setattr(input_queue, "COUNT_WAIT", 0.05)
+        burst(app, pane_named("home").key)  # and once no other key has come
+        await until(lambda: main.pane.name == "home")

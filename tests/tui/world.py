@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from nostr_client.store.opening import open_store
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
 from nostr_client.tui.environment import Environment
+from nostr_client.tui.own_commands import OwnCommand
 from nostr_client.tui.screens.first_relays import ProbeResult, RelayOffer
 from tests.waiting import until
 
@@ -49,6 +50,8 @@ class World:
     people: dict[str, SecretKey] = field(default_factory=dict)
     resolved: dict[str, str] = field(default_factory=dict)
     now: int = field(default_factory=lambda: int(time.time()))
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    commands: Sequence[OwnCommand] = ()
     clocks: Sequence[Callable[[], float]] = (time.monotonic,)
     """By which the app tells how long nobody has been there."""
 
@@ -120,6 +123,8 @@ class World:
             resolve=resolve,
             check=check,
             demo=demo,
+            keys=self.keys,
+            commands=self.commands,
             clocks=self.clocks,
         )
 

@@ -42,7 +42,7 @@ class Act(Generic[T]):
     @property
     def key(self) -> Key:
         """Its binding, for what has an `action_act`."""
-        return Key(self.keys, f"act('{self.id}')", self.says, self.hint)
+        return Key(self.keys, f"act('{self.id}')", self.says, self.hint, name=self.id)
 
     def on(self, thing: T) -> ActRequest:
         """Asks the app to do it."""

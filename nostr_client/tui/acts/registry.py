@@ -30,7 +30,8 @@ NOTE: Final = KeyGroup(
         Key("s", "unfold", "Show or hide what a content warning folds"),
         Key("i", "pictures", "Show its pictures; once more, one of them large"),
     ),
+    "note",
 )
 PERSON: Final = KeyGroup(
-    "On a person", tuple(act.key for act in ACTS if isinstance(act, PersonAct))
+    "On a person", tuple(act.key for act in ACTS if isinstance(act, PersonAct)), "person"
 )

@@ -58,9 +58,10 @@ KEYS: Final = KeyGroup(
     (
         Key("a", "add_account", "Add an account", "add"),
         Key("e", "export('')", "Back up the key, encrypted (ncryptsec)", "back up"),
-        Key("E", "export('plain')", "Show the bare key (nsec; asks first)"),
+        Key("E", "export('plain')", "Show the bare key (nsec; asks first)", name="show_key"),
         Key("x", "remove_account", "Forget the account here (asks first)", "forget"),
     ),
+    "accounts",
 )
 
 

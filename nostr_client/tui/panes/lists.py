@@ -38,12 +38,13 @@ LISTS: Final = tuple(NAMES)
 KEYS: Final = KeyGroup(
     "Lists",
     (
-        Key("right,l", "turn(1)", "The next list", "next list"),
-        Key("left,h", "turn(-1)", "The list before"),
+        Key("right,l", "turn(1)", "The next list", "next list", name="next_list"),
+        Key("left,h", "turn(-1)", "The list before", name="previous_list"),
         Key("m", "mark", "Compare with this version; once more: no longer", "compare"),
         Key("U", "undo", "Undo to this version (asks first)", "undo to it"),
         Key("M", "merge", "Put this version and the marked one together, or two devices'", "merge"),
     ),
+    "lists",
 )
 
 

@@ -42,6 +42,7 @@ KEYS: Final = KeyGroup(
         Key("x", "ignore", "Ignore what is in the room (asks first)", "ignore"),
         Key("X", "ignore_requests", "Ignore all requests (asks first)"),
     ),
+    "messages",
 )
 
 

@@ -90,7 +90,11 @@ def pane_named(name: str) -> Pane:
 
 EVERYWHERE: Final = KeyGroup(
     "Everywhere",
-    (*(Key(pane.key, pane.action, pane.says) for pane in PANES if pane.key), *APP_KEYS),
+    (
+        *(Key(pane.key, pane.action, pane.says, name=pane.name) for pane in PANES if pane.key),
+        *APP_KEYS,
+    ),
+    "app",
 )
 
 

@@ -115,6 +115,7 @@ KEYS: Final = KeyGroup(
         Key("w", "why", "Why is it connected, and what is asked of it for whom", "why"),
         Key("W", "who_knows", "Which relays may know who you are"),
     ),
+    "relays",
 )
 
 

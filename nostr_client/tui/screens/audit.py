@@ -39,6 +39,7 @@ KEYS: Final = KeyGroup(
         Key("w", "report", "Write what was found into a file, signed (asks)", "signed report"),
         Key("escape,q", "dismiss", "Close; an audit under way ends", "close"),
     ),
+    "audit",
 )
 
 

@@ -130,11 +130,12 @@ class AuthRenderer(ItemRenderer[AuthRow]):
 AUTH_KEYS: Final = KeyGroup(
     "Who may know who you are",
     (
-        Key("y", "say(True)", "The relay may know, always", "may know"),
-        Key("n", "say(False)", "It may never know", "never"),
+        Key("y", "say(True)", "The relay may know, always", "may know", name="may_know"),
+        Key("n", "say(False)", "It may never know", "never", name="never"),
         Key("x", "take_back", "Take back what was said about it", "take back"),
         Key("escape,q", "dismiss", "Close", "close"),
     ),
+    "who_knows",
 )
 
 

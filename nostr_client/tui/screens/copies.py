@@ -31,6 +31,7 @@ KEYS: Final = KeyGroup(
         Key("E", "evacuate", "Leave relays that are lost", "evacuate"),
         Key("escape,q,C", "dismiss", "Back", "back"),
     ),
+    "copies",
 )
 
 

@@ -62,9 +62,10 @@ KEYS: Final = KeyGroup(
         Key("enter", "go", "Open it; without a row, all notes with these words", "open", True),
         Key("ctrl+f", "follow", "Follow the person, or no longer (asks)", "follow", priority=True),
         Key("tab", "narrow(1)", "Only people, tags, notes, relays; all again", "only", True),
-        Key("shift+tab", "narrow(-1)", "The other way round", priority=True),
+        Key("shift+tab", "narrow(-1)", "The other way round", priority=True, name="narrow_back"),
         Key("escape", "leave", "Back", "back", priority=True),
     ),
+    "find",
 )
 PAUSE: Final = 0.12
 """Seconds after a key in which nothing is searched for yet."""

@@ -19,7 +19,9 @@ from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Chosen
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
-KEYS: Final = KeyGroup("Among found messages", (Key("escape,q", "dismiss(None)", "Back", "back"),))
+KEYS: Final = KeyGroup(
+    "Among found messages", (Key("escape,q", "dismiss(None)", "Back", "back"),), "found_messages"
+)
 
 
 class FoundMessagesScreen(Screen[PrivateMessage]):

@@ -18,7 +18,9 @@ from nostr_client.tui.message_log import Said
 from nostr_client.tui.news import COLOURS
 from nostr_client.tui.screens.dialogs import key_words
 
-KEYS: Final = KeyGroup("On what was said", (Key("escape,q,ctrl+n", "dismiss", "Back", "back"),))
+KEYS: Final = KeyGroup(
+    "On what was said", (Key("escape,q,ctrl+n", "dismiss", "Back", "back"),), "log"
+)
 NOTHING: Final = "Nothing was said yet."
 
 

@@ -34,7 +34,9 @@ from nostr_client.tui.widgets.send_progress import relay_name
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker
 
-KEYS: Final = KeyGroup("On the details of a message", (Key("escape,q,i", "dismiss", "Back"),))
+KEYS: Final = KeyGroup(
+    "On the details of a message", (Key("escape,q,i", "dismiss", "Back"),), "message_details"
+)
 DIM: Final = "$foreground 60%"
 
 

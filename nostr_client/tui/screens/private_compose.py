@@ -33,6 +33,7 @@ KEYS: Final = KeyGroup(
         Key("ctrl+t", "subject", "The room's subject, sent along", priority=True),
         Key("ctrl+o", "life", "When it expires: the next choice", priority=True),
     ),
+    "private",
 )
 
 

@@ -47,6 +47,7 @@ KEYS: Final = KeyGroup(
         Key("p", "profile", "The author's profile"),
         Key("escape,q", "dismiss", "Back", "back"),
     ),
+    "room",
 )
 
 

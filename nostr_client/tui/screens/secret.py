@@ -24,6 +24,7 @@ KEYS: Final = KeyGroup(
         Key("y", "copy", "Copy it, if it is encrypted"),
         Key("escape,q", "dismiss", "Close"),
     ),
+    "secret",
 )
 
 

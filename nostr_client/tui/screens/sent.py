@@ -19,7 +19,7 @@ from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 from nostr_client.tui.workers import start_worker
 
-KEYS: Final = KeyGroup("On what was sent", (Key("escape,q,D", "dismiss", "Back", "back"),))
+KEYS: Final = KeyGroup("On what was sent", (Key("escape,q,D", "dismiss", "Back", "back"),), "sent")
 
 
 class SentScreen(ModalScreen[None]):

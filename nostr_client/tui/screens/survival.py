@@ -38,6 +38,7 @@ KEYS: Final = KeyGroup(
         Key("v", "lists", "Earlier versions of your lists", "lists"),
         Key("escape,q,S", "dismiss", "Back", "back"),
     ),
+    "survival",
 )
 _OFFERS: Final = {
     MendingStep.EVACUATE: ("E", "moves you to others"),

@@ -52,6 +52,29 @@ def turn(window: ItemWindow[T], top: int, height: int, by: int) -> Move:
     return Move(target, visible.start + (1 if cut and len(visible) > 1 else 0))
 
 
+def steps(window: ItemWindow[T], selected: int | None, top: int, height: int, by: int) -> Move:
+    """`step` by several items, as far as they go."""
+    move = Move(top)
+    for _ in range(abs(by)):
+        after = step(window, selected, move.top, height, 1 if by > 0 else -1)
+        if after == Move(move.top):
+            break
+        selected = selected if after.select is None else after.select
+        move = Move(after.top, selected)
+    return move
+
+
+def turns(window: ItemWindow[T], top: int, height: int, by: int) -> Move:
+    """`turn` by several pages, as far as they go."""
+    move = Move(top)
+    for _ in range(abs(by)):
+        after = turn(window, move.top, height, 1 if by > 0 else -1)
+        if after == move:
+            break
+        move = after
+    return move
+
+
 def reveal(
     window: ItemWindow[T], index: int, top: int, height: int, *, from_end: bool = False
 ) -> int:

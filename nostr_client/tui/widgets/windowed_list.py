@@ -12,7 +12,7 @@ It reads its items from a `Source` by pages, in both directions, and holds an `I
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final, Generic, TypeVar
 
@@ -29,7 +29,7 @@ from nostr_client.tui.widgets.item_window import ItemWindow
 from nostr_client.tui.widgets.items import FixedItems, ItemPage, ItemRenderer, ItemSource
 from nostr_client.tui.widgets.list_messages import Chosen, Failed, Filled, Highlighted, Unseen
 from nostr_client.tui.widgets.list_place import ListPlace, ListStart
-from nostr_client.tui.widgets.movement import Move, reveal, step, turn
+from nostr_client.tui.widgets.movement import Move, reveal, steps, turns
 from nostr_client.tui.widgets.pager import PAGE, PagePosition, Pager
 from nostr_client.tui.widgets.render_cache import SELECTED, RenderCache
 from nostr_client.tui.workers import start_worker
@@ -68,6 +68,8 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._styles: dict[str, Style] = {}
         self._selected = self._preferred = ""
         self._touched = False
+        self._times = 1
+        """How often the key that is dealt with moves."""
         self.was_read = asyncio.Event()
         """Set once its first page is there, or could not be read."""
         self.takes_keys = asyncio.Event()
@@ -102,6 +104,13 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         """The items of which some line is visible."""
         span = self._visible()
         return self._window.items[span.start : span.stop]
+
+    def rows_in_view(self) -> Iterator[tuple[T, range]]:
+        """The items in view, and on which rows of the view they stand."""
+        for index in self._visible():
+            top = self._window.top(index) - self.scroll_offset.y
+            end = min(top + self._window.height(index), self._view_height)
+            yield self._window.items[index], range(max(top, 0), end)
 
     @property
     def top(self) -> T | None:
@@ -160,6 +169,13 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         index = self._window.index_of(key)
         if index is not None:
             self._scroll(self._window.top(index))
+            self._select(index)
+
+    def select(self, key: str) -> None:
+        """Select an item of those held; without effect if it is not."""
+        index = self._window.index_of(key)
+        if index is not None:
+            self._touched = True
             self._select(index)
 
     def arrive(self, items: Iterable[T]) -> None:
@@ -379,12 +395,14 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         if index is not None:
             self.refresh_lines(self._window.top(index), self._window.height(index))
 
-    def move_by_key(self, key: str) -> bool:
-        """Does this key move within the list? Then it has, when this returns."""
+    def move_by_key(self, key: str, times: int = 1) -> bool:
+        """Does this key move within the list? Then it has, so many times, when this returns."""
         active = self.screen.active_bindings.get(key)
         if active is None or active.node is not self or active.binding.action not in MOVES:
             return False
+        self._times = times
         getattr(self, f"action_{active.binding.action}")()
+        self._times = 1
         if self._pager.is_awaited(self._window.index_of(self._selected)):
             self.takes_keys.clear()
         return True
@@ -397,12 +415,12 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._scroll(move.top)
 
     def _step(self, by: int) -> None:
-        selected = self._window.index_of(self._selected)
-        top, height = self.scroll_offset.y, self._view_height
-        self._move(step(self._window, selected, top, height, by))
+        top, selected = self.scroll_offset.y, self._window.index_of(self._selected)
+        self._move(steps(self._window, selected, top, self._view_height, by * self._times))
 
     def _turn(self, by: int) -> None:
-        self._move(turn(self._window, self.scroll_offset.y, self._view_height, by))
+        top = self.scroll_offset.y
+        self._move(turns(self._window, top, self._view_height, by * self._times))
 
     def action_next(self) -> None:
         self._step(1)
@@ -417,7 +435,13 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._turn(-1)
 
     def action_newest(self) -> None:
-        """To the top, with all that arrived."""
+        """To the top, with all that arrived; with a count to the item of that number from there, as
+        far as it is held."""
+        if self._times > 1 and self._window.at_start and len(self._window):
+            index = min(self._times, len(self._window)) - 1
+            top = reveal(self._window, index, self.scroll_offset.y, self._view_height)
+            self._move(Move(top, index))
+            return
         self._touched = True
         if not self._window.at_start or self._arrivals.held:
             self._read(PagePosition.FIRST)
@@ -428,6 +452,10 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._tell_unseen()
 
     def action_oldest(self) -> None:
+        """To the end; with a count as `action_newest`."""
+        if self._times > 1:
+            self.action_newest()
+            return
         self._touched = True
         if not self._window.at_end:
             self._read(PagePosition.LAST)

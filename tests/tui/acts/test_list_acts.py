@@ -179,7 +179,7 @@ async def test_people_are_put_into_a_list_which_opens_as_a_feed_and_is_followed(
         await type_in(pilot, "Pals")
         await pilot.press("enter")
         await told(app, "The list is made")
-        await pilot.press("colon")
+        await pilot.press("ctrl+p")
         await type_in(pilot, "People: your")
         await sees(app, "lists of people and topics")
         await pilot.press("enter")
@@ -209,7 +209,7 @@ async def test_a_status_is_said_from_the_palette(world: World, start_relay: Star
     async with world.at_home() as (app, pilot):
         assert app.main is not None
         await sees(app, "relays 1/1")
-        await pilot.press("colon")
+        await pilot.press("ctrl+p")
         await type_in(pilot, "Say what you are doing")
         await sees(app, "(status)")
         await pilot.press("enter")

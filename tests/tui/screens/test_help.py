@@ -6,7 +6,7 @@ from textual.widgets import Static
 
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.panes.registry import key_groups
-from nostr_client.tui.screens.help import HelpScreen, groups_at
+from nostr_client.tui.screens.help import HelpScreen, groups_here
 from nostr_client.tui.screens.note_compose import NoteComposeScreen
 from tests.tui.world import BOTH, PASSWORD, World, sees, shown, type_in, until
 
@@ -45,7 +45,7 @@ async def test_it_begins_with_what_the_focus_can_do(world: World) -> None:
     await world.account()
     async with world.app() as (app, pilot):
         await until(lambda: bool(app.screen.query("#password")))
-        assert groups_at(app.focused or app.screen) == (), "a card names its keys itself"
+        assert groups_here(app.screen) == [], "a card names its keys itself"
         await type_in(pilot, PASSWORD)
         await pilot.press("enter")
         await until(lambda: app.main is not None and app.main.front.has_focus)
@@ -59,3 +59,16 @@ async def test_it_begins_with_what_the_focus_can_do(world: World) -> None:
         await until(lambda: isinstance(app.screen, NoteComposeScreen))
         await pilot.press("f1")
         assert await first_title(app) in ("Writing", "Writing a note")
+
+
+async def test_it_is_searched(world: World) -> None:
+    await world.watched()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("question_mark", "slash")
+        await type_in(pilot, "repost")
+        await until(lambda: "Reply" not in shown(app))
+        await sees(app, "Repost (u takes it back)")
+        await pilot.press("escape")
+        await sees(app, "Reply")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.main)

@@ -213,5 +213,5 @@ async def test_a_terminal_that_cannot_be_left_to_an_editor_is_kept(
     await world.account()
     async with world.at_home() as (app, _):
         burst(app, "ctext\x07")
-        await told(app, "this terminal cannot be left to an editor")
+        await told(app, "this terminal cannot be left to ")
         assert not draft_of(world, drafts.NEW_NOTE).editor_file.exists()
