@@ -159,7 +159,7 @@ class Running(asyncio.Protocol):
 
     def send_signal(self, number: int) -> None:
         """Raises ProcessLookupError."""
-        if self.returncode is not None:
+        if self.returncode is not None or not self.pid:  # 0 is everybody: our own group
             raise ProcessLookupError(self.pid)
         os.kill(self.pid, number)
 
@@ -183,7 +183,8 @@ def _load() -> None:
         package = importlib.import_module(program)
         for module in pkgutil.walk_packages(package.__path__, f"{program}."):
             if not module.name.startswith(LEFT_OUT):
-                importlib.import_module(module.name)
+                with contextlib.suppress(ModuleNotFoundError):  # an extra that is not there
+                    importlib.import_module(module.name)
     gc.freeze()
 
 

@@ -69,6 +69,15 @@ class Pictures:
         """URLs that are being fetched."""
         self._followed: frozenset[str] = frozenset()
 
+    @property
+    def come_by_themselves(self) -> bool:
+        return self._by_themselves
+
+    def turn(self) -> bool:
+        """Let pictures come by themselves, or no longer, until this program ends; do they now?"""
+        self._by_themselves = not self._by_themselves and thumbnails.is_available()
+        return self._by_themselves
+
     async def know_followed(self) -> bool:
         """Look again whom the account follows; true where that changes what is shown. Never fails:
         what cannot be read is followed by nobody."""

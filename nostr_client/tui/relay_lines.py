@@ -34,6 +34,7 @@ def portrait_lines(relay: RelayPortrait, now: float) -> Iterator[Content]:
     yield _row("took", _taken(relay))
     yield _row("delivered", _delivered(relay))
     yield _row("operator", _operator(relay))
+    yield _row("document", _document(relay))
     asked = [safe_line(words, _WORDS) for words in relay.asked[:MOST_ASKED]] or ["nothing"]
     if more := len(relay.asked) - len(asked):
         asked[-1] += f"  (and {more} more: w says all)"
@@ -41,7 +42,6 @@ def portrait_lines(relay: RelayPortrait, now: float) -> Iterator[Content]:
         yield _row("asked" if place == 0 else "", words)
     for place, words in enumerate(reversed(relay.words[-MOST_WORDS:])):
         yield _row("said" if place == 0 else "", safe_line(words, 300))
-    yield _row("document", _document(relay))
     limits = relay.facts.limits.items()
     if each := [f"{safe_line(_short(name), 30)} {value:,}" for name, value in limits]:
         yield _row("limits", ", ".join(each))

@@ -59,7 +59,7 @@ class AttachScreen(FormScreen[str]):
         if not urls:
             await self._client.media.servers.fetch()
             urls = await self._client.media.servers.urls()
-        if not self.value("servers"):
+        if urls and not self.value("servers"):
             self.query_one("#servers", Input).value = " ".join(urls)
         self.problem("" if urls else NO_SERVERS)
 

@@ -47,7 +47,7 @@ async def test_two_devices_follow_lists_are_put_together_and_undone(
         await sees(app, "follows · 4 versions")
         follows_now = await app.main.client.follows.pubkeys()
         assert set(follows_now) == {world.pubkey(name) for name in ("ben", "cy", "dee")}
-        await pilot.press("G", "u")
+        await pilot.press("G", "U")
         await until(lambda: isinstance(app.screen, ConfirmDialog))
         await sees(app, "Publish your follow list as version 4 had it?")
         await pilot.press("y")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from nostr_client.nips.nip92 import media_of
 from nostr_client.tui.screens.attach import AttachScreen
 from nostr_client.tui.screens.note_compose import NoteComposeScreen
@@ -13,6 +15,7 @@ from tests.tui.test_hostile import HOSTILE, check
 from tests.tui.world import WIDE, World, sees, type_in, until
 
 
+@pytest.mark.slow  # two servers and a signer, key by key
 async def test_a_picture_comes_into_the_note(world: World, tmp_path: Path) -> None:
     (photo := tmp_path / "photo.jpg").write_bytes(jpeg(comment=b"at home"))
     (film := tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(20))
