@@ -134,7 +134,7 @@ async def test_whoever_lists_a_relay_that_has_ended_is_told_at_the_start(world: 
         await told(app, f"{ended}: its operator announced its end")
 
 
-TALL = (80, 70)
+TALL = (80, 160)
 """Room for all commands."""
 
 
