@@ -159,8 +159,9 @@ async def test_a_command_from_the_palette(world: World) -> None:
         assert app.main is not None
         await pilot.press("ctrl+p")
         await sees(app, "Choose the colours")
-        await type_in(pilot, "relays")
+        await type_in(pilot, "Relays: where")
         await sees(app, "where your notes are kept")
+        await until(lambda: "Choose the colours" not in shown(app))
         await pilot.press("enter")
         await until(lambda: app.main is not None and app.main.pane.name == "relays")
 
