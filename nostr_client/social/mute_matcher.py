@@ -8,8 +8,10 @@ Thai), they are found wherever they stand.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Final
+from unicodedata import normalize
 
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tag
@@ -18,6 +20,9 @@ from nostr_client.protocol.kinds import REPOSTS
 
 _READ: Final = frozenset({"title", "summary", "subject", "alt"})
 _THREAD: Final = frozenset({"e", "E"})
+_no_room: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]"
+).sub
 
 
 class MuteMatcher:
@@ -34,7 +39,7 @@ class MuteMatcher:
         self.threads: Final = frozenset(v for name, v in named if name == "e" and is_hex64(v))
         self.topics: Final = frozenset(v.casefold() for name, v in named if name == "t")
         self.words: Final = tuple(
-            dict.fromkeys(v.strip().casefold() for name, v in named if name == "word" and v.strip())
+            dict.fromkeys(folded(v) for name, v in named if name == "word" and folded(v))
         )
         self.kinds: Final = frozenset(muted_kinds)
         self._owner = owner
@@ -71,9 +76,17 @@ class MuteMatcher:
         if not self.words or event.kind in REPOSTS:  # those hold an event, in JSON
             return ""
         text = "\n".join([event.content, *(t[1] for t in event.tags if t[0] in _READ and t[1:])])
-        text = text.casefold()
+        text = folded(text)
         found = next((word for word in self.words if word in text and _stands(word, text)), "")
         return f"you muted “{found}”" if found else ""
+
+
+def folded(text: str) -> str:
+    """As words are compared: wide and styled letters are plain ones, case and what takes no room
+    (a zero-width joiner in the middle of a word) do not count."""
+    if not text.isascii():
+        text = _no_room("", normalize("NFKC", text))
+    return text.casefold().strip()
 
 
 NOTHING_MUTED: Final = MuteMatcher()

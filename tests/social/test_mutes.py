@@ -67,6 +67,9 @@ def test_each_entry_hides_what_it_says_and_own_events_are_never_hidden() -> None
         ("buy now", "Buy now, pay later", True),
         ("$x", "a$x b", True),
         ("éa", "aéab éa", True),
+        ("spam", "buy s\u200bp\u00adam", True),
+        ("spam", "buy \uff53\uff50\uff41\uff4d", True),
+        ("\u200b", "anything", False),
     ],
 )
 def test_a_word_is_found_as_a_word(word: str, text: str, found: bool) -> None:

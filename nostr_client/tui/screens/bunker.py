@@ -20,6 +20,7 @@ from nostr_client.accounts.qr import qr_lines
 from nostr_client.errors import NostrError
 from nostr_client.nips.nip46 import BunkerUri
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.app_messages import Say
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.screens.key_setup import AddedAccount
@@ -138,7 +139,7 @@ class ScanScreen(Screen[AddedAccount]):
     def action_copy(self) -> None:
         if self._code:
             self.app.copy_to_clipboard(self._code)
-            self.notify("Copied, as far as this terminal allows it.", markup=False)
+            self.post_message(Say("Copied, as far as this terminal allows it."))
 
     def action_leave(self) -> None:
         self.dismiss(None)
@@ -169,7 +170,7 @@ class VisitDialog(ModalScreen[None]):
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self._address)
-        self.notify("Copied, as far as this terminal allows it.", markup=False)
+        self.post_message(Say("Copied, as far as this terminal allows it."))
 
 
 async def added(accounts: Accounts, pairing: BunkerPairing) -> AddedAccount:

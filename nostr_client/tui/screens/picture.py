@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Middle
 from textual.content import Content
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 
 from nostr_client.client import NostrClient
@@ -24,6 +25,8 @@ from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.workers import start_worker
 
 _WORDS = 400
+RESIZED = 0.3
+"""Seconds for which a window must keep its size before its picture is fetched again."""
 
 
 class PictureScreen(Screen[None]):
@@ -44,6 +47,7 @@ class PictureScreen(Screen[None]):
         self._graphics = graphics
         self._items = pictures_of(note)
         self._number = 0
+        self._resized: Timer | None = None
         self._picture = Static("", markup=False, id="picture")
         self._says = Static("", markup=False, id="says")
 
@@ -60,7 +64,10 @@ class PictureScreen(Screen[None]):
         self.call_after_refresh(self._show)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._show)
+        """Fetched for another size once the window stays as it is: dragging it is many sizes."""
+        if self._resized is not None:
+            self._resized.stop()
+        self._resized = self.set_timer(RESIZED, self._show)
 
     def action_turn(self, by: int) -> None:
         self._number = (self._number + by) % len(self._items)

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
 from nostr_client.social.views import RelayRow
@@ -83,11 +84,14 @@ class WhyScreen(TargetScreen):
 
     async def _look_for_lists(self) -> None:
         """The account's lists that hold the person: their private parts may take a while."""
-        pubkey = await self._pubkey()
-        if pubkey and (me := self._client.pubkey):
-            held = await self._client.sets.of(me)
-            self._lists = tuple(one for one in held if pubkey in one.people)
-            await self._look()
+        try:
+            pubkey = await self._pubkey()
+            if pubkey and (me := self._client.pubkey):
+                held = await self._client.sets.of(me)
+                self._lists = tuple(one for one in held if pubkey in one.people)
+                await self._look()
+        except NostrError as error:
+            self._say_problem(str(error))
 
     async def _pubkey(self) -> str:
         about = self._about
