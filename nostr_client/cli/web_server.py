@@ -20,7 +20,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
-from textual_serve.server import Server
+from textual_serve import server as textual_server
+from textual_serve.app_service import AppService
 
 from nostr_client.output import Output
 
@@ -127,6 +128,27 @@ def _same(given: str, held: str) -> bool:
     return hmac.compare_digest(given.encode(), held.encode())
 
 
+class WaitedAppService(AppService):
+    """A session whose process is waited for: textual-serve leaves it, and its pipes, to chance."""
+
+    async def run(self) -> None:
+        try:
+            await super().run()
+        finally:
+            process = self._process
+            if process is not None:
+                try:
+                    async with asyncio.timeout(END_LIMIT):
+                        await process.wait()
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+
+
+# There is no other way to hand it in.
+vars(textual_server)["AppService"] = WaitedAppService
+
+
 class _Said:
     """What textual-serve prints, as words beside the result: a session's last error may come from
     anywhere."""
@@ -153,7 +175,7 @@ async def web_server(
     if it cannot listen there.
     """
     door = WebDoor()
-    server = Server(_command())
+    server = textual_server.Server(_command())
     sessions: set[asyncio.Task[object]] = set()
 
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:

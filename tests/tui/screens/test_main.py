@@ -155,7 +155,7 @@ async def test_ages_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None
         await pilot.press("p")
         await until(lambda: isinstance(app.screen, ProfileScreen))
         await sees(app, " · 18m")
-        app.main.renderer._clock = lambda: world.now + 3 * 3600
+        app.screen._renderer._clock = lambda: world.now + 3 * 3600
         await sees(app, " · 3h")
 
 
