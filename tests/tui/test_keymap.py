@@ -119,6 +119,7 @@ def test_keys_can_be_swapped_and_one_key_means_another_thing_elsewhere() -> None
     assert {"app.quit", "app.ask_quit"} == LEAVING
 
 
+@pytest.mark.slow
 async def test_own_keys_do_it_and_are_shown(world: World) -> None:
     chosen = {"list": {"next": ["alt+n"]}, "note": {"profile": ["k", "f9"], "repost": []}}
     with pytest.raises(InvalidSettings, match=r"'k' is list\.previous"):

@@ -105,6 +105,7 @@ async def test_what_is_cancelled_is_ended() -> None:
         await task
 
 
+@pytest.mark.slow
 async def test_it_runs_on_the_note_and_its_words_are_inert(world: World) -> None:
     config = {
         "pipe": CommandConfig(

@@ -60,6 +60,7 @@ def place(app: object, words: str) -> int:
     return next(n for n, line in enumerate(shown(app).split("\n")) if words in line)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 async def test_those_of_the_followed_come_and_nothing_moves(
     world: World, fetched: dict[str, asyncio.Future[Pixels]]
 ) -> None:

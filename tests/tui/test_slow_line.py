@@ -47,6 +47,8 @@ def test_a_held_key_is_kept_up_with_over_a_slow_line(tmp_path: Path) -> None:
     asyncio.run(_furnish(world))
     environment = {**os.environ, "NOSTR_CLIENT_HOME": str(tmp_path)}
     environment.pop("PYTHONUNBUFFERED", None)  # a write that a signal cuts would lose its rest
+    for size in ("COLUMNS", "LINES"):  # they would count before the terminal's own
+        environment.pop(size, None)
     command = [sys.executable, "-m", "nostr_client"]
     with PseudoTerminal(command, environment, rate=RATE, delay=DELAY) as terminal:
         terminal.until(lambda screen: chosen(screen) == "n0000001")

@@ -31,6 +31,7 @@ async def written(app: NostrApp, kind: int) -> list[Event]:
     return await client.store.query([Filter.of(authors=[client.pubkey], kinds=[kind])])
 
 
+@pytest.mark.slow
 async def test_a_person_and_a_word_are_muted_and_seen_again(
     world: World, start_relay: StartRelay
 ) -> None:
@@ -117,6 +118,7 @@ async def test_a_note_and_a_page_are_kept_and_an_own_note_pinned_and_deleted(
         assert (deletion.content, deletion.value("e")) == ("wrong", mine.id)
 
 
+@pytest.mark.slow
 async def test_a_vote_can_be_taken_back_and_a_report_asks_twice(
     world: World, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ async def test_drafts_are_listed_opened_and_thrown_away(world: World) -> None:
         assert len(kept_drafts(world.where, world.pubkey("ana"))) == 2
 
 
+@pytest.mark.slow
 async def test_a_note_is_scheduled_and_taken_back(world: World) -> None:
     await world.account()
     async with world.at_home() as (app, pilot):
@@ -100,6 +101,7 @@ async def test_a_note_is_scheduled_and_taken_back(world: World) -> None:
         assert draft(world, drafts.NEW_NOTE).read() == "see you at eight"
 
 
+@pytest.mark.slow
 async def test_what_is_due_goes_out_and_what_is_late_is_asked(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +128,7 @@ async def test_what_is_due_goes_out_and_what_is_late_is_asked(
         assert sorted(await own_notes(app, world)) == ["the due one", "the late one"]
 
 
+@pytest.mark.slow
 async def test_a_draft_follows_to_another_device(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,6 +175,7 @@ async def test_a_draft_follows_to_another_device(
                 await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_what_an_earlier_run_held_is_done_by_enter_or_thrown_away(world: World) -> None:
     await furnish(world)
     account = await world.account()
@@ -198,6 +202,7 @@ async def test_what_an_earlier_run_held_is_done_by_enter_or_thrown_away(world: W
         assert not await store.query([Filter.of(authors=[account.pubkey], kinds=[6])])
 
 
+@pytest.mark.slow
 async def test_a_note_that_no_relay_has_waits_there_and_is_taken_back(world: World) -> None:
     relay = "ws://127.0.0.1:9"
     await world.put(world.event("ana", 10002, "", (("r", relay),)))

@@ -59,6 +59,7 @@ async def seen_before(world: World) -> None:
     path.write_bytes(msgspec.json.encode({"until": world.now - 3600}))
 
 
+@pytest.mark.slow
 async def test_a_visit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are grouped; what is new is marked, and seen once they were opened; zaps are claimed
     until the person opens them; enter opens what it is about; x shows who it was."""

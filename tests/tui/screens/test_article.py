@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.tui.app_messages import Open
 from nostr_client.tui.screens.article import ArticleScreen
 from nostr_client.tui.screens.main import MainScreen
@@ -11,6 +13,7 @@ from tests.tui.world import NARROW, World, sees, shown, until
 TEXT = "# Ladders\n\nAsk [bank.example](http://evil.example/) for two.\x1b]0;PWNED\x07\n\n- long"
 
 
+@pytest.mark.slow
 async def test_an_article_is_read_and_commented(world: World) -> None:
     tags = (("d", "roof"), ("title", "The roof"), ("content-warning", "dust"))
     article = world.event("ben", 30023, TEXT, tags, 60)

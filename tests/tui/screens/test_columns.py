@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.tui.world import WIDE, World, furnish, sees, shown, type_in, until
 
 BROAD = (300, 40)
 
 
+@pytest.mark.slow
 async def test_columns_stand_side_by_side_and_are_kept(world: World) -> None:
     await furnish(world)
     await world.put(world.note("dee", "About #library roofs.", tags=(("t", "library"),)))

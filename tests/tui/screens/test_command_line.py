@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.tui.commands import NamedCommand, by_name, matching, meant
 from nostr_client.tui.screens.command_line import CommandLineScreen, offers
 from nostr_client.tui.screens.profile import ProfileScreen
@@ -36,6 +38,7 @@ def test_names_are_completed_and_what_follows_them() -> None:
     assert offers(commands, "nothing x") == []
 
 
+@pytest.mark.slow
 async def test_everything_is_done_by_its_name(world: World) -> None:
     await furnish(world)
     await world.watched()

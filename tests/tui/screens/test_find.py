@@ -67,6 +67,7 @@ async def test_one_types_chooses_and_opens(world: World) -> None:
         await sees(app, "A roof over")
 
 
+@pytest.mark.slow
 async def test_people_are_found_and_followed(world: World) -> None:
     await world.account()
     await furnish(world)
@@ -113,6 +114,7 @@ async def test_a_pasted_code_goes_straight_there_and_a_secret_key_nowhere(world:
         assert app.main.client.search.kept.typed == ""
 
 
+@pytest.mark.slow
 async def test_nothing_found_says_what_was_asked_and_whom(world: World) -> None:
     await world.watched()
     async with Relay() as relay, world.at_home() as (app, pilot):
@@ -134,6 +136,7 @@ async def test_nothing_found_says_what_was_asked_and_whom(world: World) -> None:
         assert await app.main.client.store.get(note.id) == note
 
 
+@pytest.mark.slow
 async def test_an_empty_home_says_how_to_find_somebody(world: World) -> None:
     await world.watched()
     async with world.at_home() as (app, pilot):

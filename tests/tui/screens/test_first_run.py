@@ -279,6 +279,7 @@ class _Offered:
         raise NostrError("nobody of this name")
 
 
+@pytest.mark.slow
 async def test_topics_and_people_to_begin_with(world: World) -> None:
     chosen: list[FirstPeople | None] = []
     async with world.app() as (app, pilot):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.widgets import Static
 
 from nostr_client.tui.app import NostrApp
@@ -61,6 +62,7 @@ async def test_it_begins_with_what_the_focus_can_do(world: World) -> None:
         assert await first_title(app) in ("Writing", "Writing a note")
 
 
+@pytest.mark.slow
 async def test_it_is_searched(world: World) -> None:
     await world.watched()
     async with world.at_home() as (app, pilot):

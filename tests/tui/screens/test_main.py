@@ -242,6 +242,7 @@ async def test_what_holds_replication_up_is_said_once(world: World) -> None:
         assert app.is_running
 
 
+@pytest.mark.slow
 async def test_the_place_is_kept_over_a_restart(world: World) -> None:
     """What arrived since is above it, and counted; another section keeps its own."""
     await world.put(

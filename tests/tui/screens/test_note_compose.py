@@ -70,6 +70,7 @@ async def test_a_person_is_completed_by_name(world: World) -> None:
         assert note.pubkey == me
 
 
+@pytest.mark.slow
 async def test_tags_and_emoji_are_completed(world: World) -> None:
     cat = ("emoji", "cat_wave", "https://pictures.example/cat.png")
     await world.account()
@@ -96,6 +97,7 @@ async def test_tags_and_emoji_are_completed(world: World) -> None:
         assert ("t", "library") in note.tags
 
 
+@pytest.mark.slow
 async def test_a_warning_stays_with_the_draft_and_goes_out(world: World) -> None:
     await world.account()
     async with world.at_home() as (app, pilot):
@@ -118,6 +120,7 @@ async def test_a_warning_stays_with_the_draft_and_goes_out(world: World) -> None
         assert not draft_of(world, drafts.NEW_NOTE).path.exists()
 
 
+@pytest.mark.slow
 async def test_a_note_is_quoted(world: World) -> None:
     await world.account()
     await world.put(world.named("ana"), world.named("ben"), world.follows("ana", "ben"))
@@ -180,6 +183,7 @@ async def test_the_text_goes_through_ones_own_editor(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+@pytest.mark.slow
 async def test_what_was_saved_in_an_editor_that_is_killed_is_kept(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +199,7 @@ async def test_what_was_saved_in_an_editor_that_is_killed_is_kept(
         await until(lambda: draft_of(world, drafts.NEW_NOTE).read() == "saved there")
 
 
+@pytest.mark.slow
 async def test_what_an_editor_saved_before_we_were_killed_is_the_draft(world: World) -> None:
     await world.account()
     file = draft_of(world, drafts.NEW_NOTE)

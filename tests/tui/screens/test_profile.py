@@ -85,6 +85,7 @@ async def test_what_they_say_now_and_have_pinned(world: World) -> None:
         assert "\x1b" not in shown(app)
 
 
+@pytest.mark.slow
 async def test_the_domain_of_a_strangers_name_is_asked_when_the_person_wants_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ async def test_what_is_missing_is_asked_for_again_by_enter(world: World) -> None
         assert asked[-1] is False
 
 
+@pytest.mark.slow
 async def test_a_note_that_is_opened_stands_there_before_its_thread_is_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

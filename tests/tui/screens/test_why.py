@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from nostr_client.net.outcome import End, How
 from nostr_client.net.subscription import Asked
 from nostr_client.protocol.filters import Filter
@@ -55,6 +57,7 @@ async def test_a_note_says_why_it_is_here(world: World) -> None:
         await sees(app, "Why is this here?")
 
 
+@pytest.mark.slow
 async def test_people_and_what_is_waited_for(world: World) -> None:
     await furnish(world)
     await world.put(world.follows("ben", "dee"))
