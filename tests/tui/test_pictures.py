@@ -92,6 +92,7 @@ async def test_those_of_the_followed_come_and_nothing_moves(
         await sees(app, "SHARP")
 
 
+@pytest.mark.slow
 async def test_those_of_strangers_wait_to_be_asked_for(
     world: World, fetched: dict[str, asyncio.Future[Pixels]]
 ) -> None:

@@ -76,6 +76,7 @@ async def test_a_person_and_a_word_are_muted_and_seen_again(
         assert mutes.matcher.words == ("buy now",)
 
 
+@pytest.mark.slow
 async def test_a_note_and_a_page_are_kept_and_an_own_note_pinned_and_deleted(
     world: World, start_relay: StartRelay
 ) -> None:

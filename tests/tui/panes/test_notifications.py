@@ -135,6 +135,7 @@ def selected(app: NostrApp) -> str:
     return note.event.content if note is not None else ""
 
 
+@pytest.mark.slow
 async def test_whatever_strangers_write_is_shown_as_text(world: World) -> None:
     me = world.pubkey("ana")
     mine = world.note("ana", HOSTILE, 100)

@@ -44,6 +44,7 @@ async def test_an_article_is_read_and_commented(world: World) -> None:
         assert isinstance(app.screen, MainScreen)
 
 
+@pytest.mark.slow
 async def test_what_is_nowhere_is_said_to_be(world: World) -> None:
     await world.put(world.follows("ana", "ben"), world.note("ben", "hello"))
     await world.watched()

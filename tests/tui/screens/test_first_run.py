@@ -244,6 +244,7 @@ async def test_help_on_the_first_screen(world: World) -> None:
         assert isinstance(app.screen, FirstRunScreen)
 
 
+@pytest.mark.slow
 async def test_a_copy_of_a_new_key_is_checked_by_its_end(world: World) -> None:
     account = await world.accounts.create(
         "ana", protection=Protection.PASSWORD, password=PASSWORD, switch=True

@@ -149,6 +149,7 @@ def editor(folder: Path, code: str) -> str:
     return shlex.join([sys.executable, str(script), "--wait"])
 
 
+@pytest.mark.slow
 async def test_the_text_goes_through_ones_own_editor(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothin
         await screen.refresh_target()
 
 
+@pytest.mark.slow
 async def test_what_they_say_now_and_have_pinned(world: World) -> None:
     kept = world.note("ben", "Read\x1b[2J this first", 50)
     await world.account()

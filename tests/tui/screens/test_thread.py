@@ -67,6 +67,7 @@ async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
         assert "I heard of it." in shown(app)
 
 
+@pytest.mark.slow
 async def test_what_is_missing_is_asked_for_again_by_enter(world: World) -> None:
     await world.put(
         world.follows("ana", "ben"),
