@@ -120,7 +120,9 @@ async def test_what_is_held_is_done_for_whoever_leaves_and_stays_on_disk_till_th
     async with world.at_home() as (app, pilot):
         await pilot.press("f")
         await told(app, "u takes it back")
-        await until(left.left_over)
+        folder = world.where.data / "held" / account.pubkey
+        await until(lambda: list(folder.glob("*.json")))
+        assert not await left.left_over(), "another process sees that it is held"
         await app.leave(0)
 
     assert not await left.left_over()

@@ -187,6 +187,7 @@ async def test_what_an_earlier_run_held_is_done_by_enter_or_thrown_away(world: W
     async with world.at_home() as (app, pilot):
         store = client_of(app).store
         [note] = await store.query([Filter.of(authors=[world.pubkey("ben")], kinds=[1], limit=1)])
+        left._folder.mkdir(parents=True)
         left._write("aa", HeldAct("react", note.id, "+", words="♥ for \x1b[2Jben"))
         left._write("bb", HeldAct("repost", note.id, words="repost of ben"))
         app.action_section("drafts")
