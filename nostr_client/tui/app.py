@@ -7,9 +7,8 @@ any way, also by SIGTERM and SIGHUP, keeps what is being written and gives the t
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextvars import copy_context
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -22,23 +21,19 @@ from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
-from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.theme import Theme
 from textual.widgets import Static
 
-from nostr_client.accounts.account import Account
-from nostr_client.accounts.keyfiles import Protection
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.routing.authentication import Authenticator
-from nostr_client.safe_text import safe_line, safe_text
+from nostr_client.safe_text import safe_line
 from nostr_client.tui import session_lock, themes
+from nostr_client.tui.account_session import AccountSession
 from nostr_client.tui.actions import Actions
-from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.app_messages import (
     ActRequest,
-    AddAccount,
     Open,
     OpenCopies,
     OpenPicture,
@@ -53,16 +48,15 @@ from nostr_client.tui.command_palette import Commands
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.glyphs import ascii_filter, choose_glyphs
-from nostr_client.tui.held_acts import HOLD, HeldAct, HeldActs
+from nostr_client.tui.held_acts import HeldAct
 from nostr_client.tui.input_queue import InputQueue
 from nostr_client.tui.keymap import bind_own
-from nostr_client.tui.login_flow import LoggedIn, LoginFlow
 from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
 from nostr_client.tui.own_command_flow import OwnCommandFlow
 from nostr_client.tui.own_commands import key_group
 from nostr_client.tui.own_keys import textual_keymap
-from nostr_client.tui.panes.registry import EVERYWHERE, PANES
+from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import load_preferences, save_theme
 from nostr_client.tui.screens.auth import AuthQuestionDialog
@@ -70,7 +64,7 @@ from nostr_client.tui.screens.backup import BackupScreen
 from nostr_client.tui.screens.bunker import VisitDialog
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.copies import CopiesScreen
-from nostr_client.tui.screens.dialogs import ConfirmDialog, QuitDialog
+from nostr_client.tui.screens.dialogs import QuitDialog
 from nostr_client.tui.screens.find import FindScreen
 from nostr_client.tui.screens.help import HelpScreen, groups_here
 from nostr_client.tui.screens.jump import JumpScreen, jump_places
@@ -82,7 +76,6 @@ from nostr_client.tui.screens.secret import SecretScreen
 from nostr_client.tui.screens.sent import SentScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
-from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
 from nostr_client.tui.targets import SectionTarget, Target, WebTarget
 from nostr_client.tui.thrifty_app import ThriftyApp
 from nostr_client.tui.web_browser import open_page
@@ -92,17 +85,9 @@ from nostr_client.tui.workers import Work, start_worker
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-DRAFT_LIMIT = 3.0
-"""Seconds for what is being written to reach the disk when the app is told to end, or locks."""
-HELD_LIMIT = 2.0
-"""Seconds in which acts that are held back are done when their person leaves."""
-RESTS_AFTER = 1
-"""Minutes without a key after which is looked more rarely at what changes by itself."""
 NO_COLOR = NoColor()
 """One: lines remember what a filter made of them."""
 INPUT = (events.InputEvent, events.Paste)
-ASKING = ("enter", "action", "auth", "quit", "backup", "find", "command")
-"""Work that may wait for an answer of the person's: the question goes when the account locks."""
 
 
 class NostrApp(ThriftyApp[int]):
@@ -121,21 +106,25 @@ class NostrApp(ThriftyApp[int]):
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-low"), (16, "-high")]
         self._environment = environment
-        self._demo = demo
         choose_glyphs(environment.config.glyphs)
         self._ascii = ascii_filter()
-        self._account: Account | None = None
-        self._idle = IdleTime(environment.clocks)
-        self._locking = False
-        self._ways_back: list[Reopen] = []
         self.input_queue = InputQueue(self)
         self.news = News(self)
-        self._login_flow = LoginFlow(environment, holder, self)
         self._composer = Composer(self)
         self._navigation = Navigation(self, self._cannot_open)
+        self._session = AccountSession(
+            self,
+            self,
+            environment,
+            holder,
+            composer=self._composer,
+            navigation=self._navigation,
+            news=self.news,
+            write=self._compose,
+            demo=demo,
+        )
         self._own_commands = OwnCommandFlow(self, self, environment.commands)
         self._command_flow = CommandFlow(self, self, self._client, self._own_commands.named)
-        self._held: HeldActs | None = None
         accounts = environment.accounts
         accounts.bunkers = msgspec.structs.replace(accounts.bunkers, on_auth_url=self._on_auth_url)
         for theme in themes.OWN:
@@ -156,16 +145,16 @@ class NostrApp(ThriftyApp[int]):
         )
         self.theme = chosen if chosen in self.available_themes else themes.DEFAULT
         self.theme_changed_signal.subscribe(self, self._theme_changed)
-        self.set_interval(session_lock.LOOK_EVERY, self._lock_if_due)
-        self.start(partial(self._enter, partial(self._login_flow.begin, demo=self._demo)), "enter")
+        self.set_interval(session_lock.LOOK_EVERY, self._session.lock_if_due)
+        self.start(self._session.begin, "enter")
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes wait for their turn; nothing else does. Who comes after the time in which
         the account locks has to unlock it: what they typed or clicked does nothing."""
         if isinstance(event, INPUT) and not event.is_forwarded:
-            if self._lock_if_due():
+            if self._session.lock_if_due():
                 return
-            self._idle.touch()
+            self._session.idle.touch()
             if isinstance(event, events.Key):
                 self.news.key()
         if not self.input_queue.holds(event):
@@ -234,60 +223,22 @@ class NostrApp(ThriftyApp[int]):
 
         self.start(keep, "theme")
 
-    # Logging in
+    # The account
 
     @property
     def main(self) -> MainScreen | None:
         """The main screen, if an account is open."""
-        found = [screen for screen in self.screen_stack if isinstance(screen, MainScreen)]
-        return found[0] if found else None
+        return self._session.main
 
-    async def _enter(self, login: Callable[[], Coroutine[Any, Any, LoggedIn | None]]) -> None:
-        """Show the main screen of whoever comes in; say what prevents it, and try again."""
-        await self._finish_held()
-        await self._keep_place()
-        try:
-            logged_in = await login()
-        except NostrError as error:
-            await self.show_only("ctrl+q leaves.")
-            trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
-            if await self.ask(trouble):
-                await self._enter(partial(self._login_flow.begin, demo=self._demo))
-            return
-        if logged_in is None:
-            return
-        await self.show_only("")
-        self._account = logged_in.account
-        self._ways_back = []
-        self._navigation.forget()
-        places = load_preferences(self._environment.paths).places
-        if logged_in.account.can_sign:
-            paths, pubkey = self._environment.paths, logged_in.account.pubkey
-            self._held = HeldActs(paths, pubkey, partial(self._finish, logged_in.client))
-        main = MainScreen(
-            logged_in.client,
-            logged_in.account,
-            self._environment,
-            places.get(logged_in.account.pubkey),
-            rests=lambda: self._idle.minutes >= RESTS_AFTER,
-            held=self._held,
-        )
-        await self.push_screen(main)
-        if self._held is not None:
-            self.start(partial(self._say_left_over, self._held), "held")
-        if logged_in.fresh:
-            self._compose(Purpose())
-
-    def on_add_account(self, message: AddAccount) -> None:
-        self.start(partial(self._enter, partial(self._login_flow.first_run, back=True)), "enter")
+    def on_add_account(self) -> None:
+        self.start(self._session.add_account, "enter")
 
     def on_use_account(self, message: UseAccount) -> None:
-        async def switch() -> LoggedIn | None:
-            account = await self._environment.accounts.switch(message.account.pubkey)
-            return await self._login_flow.use(account)
+        self.start(partial(self._session.switch_to, message.account), "enter")
 
-        if self._account is None or message.account.pubkey != self._account.pubkey:
-            self.start(partial(self._enter, switch), "enter")
+    def action_lock(self) -> None:
+        """Lock the account, or ask for its key again."""
+        self._session.toggle_lock()
 
     # Going about
 
@@ -380,7 +331,7 @@ class NostrApp(ThriftyApp[int]):
             self.push_screen(PictureScreen(self.main.client, message.note, graphics))
 
     def on_make_backup(self) -> None:
-        main, account = self.main, self._account
+        main, account = self.main, self._session.account
         if main is None or account is None:
             return
 
@@ -409,9 +360,10 @@ class NostrApp(ThriftyApp[int]):
 
     def action_survival(self) -> None:
         """What the account would survive."""
-        if self.main is None or self._account is None or isinstance(self.screen, SurvivalScreen):
+        account = self._session.account
+        if self.main is None or account is None or isinstance(self.screen, SurvivalScreen):
             return
-        label = safe_line(self._account.label, 40)
+        label = safe_line(account.label, 40)
         self.push_screen(SurvivalScreen(self.main.client, label))
 
     def action_auth_question(self) -> None:
@@ -425,8 +377,9 @@ class NostrApp(ThriftyApp[int]):
         question = authenticator.questions.current
         if question is None or isinstance(self.screen, ModalScreen):
             return
-        account = self._account.label if self._account is not None else ""
-        dialog = AuthQuestionDialog(authenticator, question, account, main.names.label)
+        account = self._session.account
+        label = account.label if account is not None else ""
+        dialog = AuthQuestionDialog(authenticator, question, label, main.names.label)
         answer = await self.ask(dialog)
         if answer is not None and authenticator.questions.current is question:
             await authenticator.answer(question.url, answer.allowed, lasting=answer.lasting)
@@ -434,9 +387,10 @@ class NostrApp(ThriftyApp[int]):
     # Acting
 
     def on_act_request(self, message: ActRequest) -> None:
-        watched = self._account is not None and not self._account.can_sign
+        account = self._session.account
+        watched = account is not None and not account.can_sign
         free = not message.signs or (watched and message.watched_too)
-        if self.main is not None and (free or self._may_write(message)):
+        if self.main is not None and (free or self._session.may_write(message)):
             self.start(partial(self._perform, message, self.main), "action")
 
     async def _perform(self, message: ActRequest, main: MainScreen) -> None:
@@ -447,44 +401,21 @@ class NostrApp(ThriftyApp[int]):
 
     async def hold(self, act: HeldAct) -> None:
         """Do an act once it was not taken back for a moment."""
-        held = self._held
-        if held is None:
-            return
-        if any((one.act, one.event) == (act.act, act.event) for one in held.waiting):
-            self.say("This is about to be done · u takes it back")
-        else:
-            self.say(f"{act.words}, in {HOLD:g} s · u takes it back")
-            await held.hold(act)
-
-    async def _finish(self, client: NostrClient, act: HeldAct) -> bool:
-        """Do what was held; is it done?"""
-        actions = Actions(client, self)
-        finish = ACT_BY_ID[act.act].finish if act.act in ACT_BY_ID else None
-        if finish is None:
-            self.say(f"Nothing here can do this any more: {act.words}", "warning")
-            return False
-        return await actions.tell(act.words, finish(actions, act))
+        await self._session.hold(act)
 
     def action_take_back(self) -> None:
         """Take back what was held last."""
-        back = self._held.take_back() if self._held is not None else None
-        self.say("There is nothing to take back." if back is None else f"Taken back: {back.words}")
-
-    async def _say_left_over(self, held: HeldActs) -> None:
-        if left := await held.left_over():
-            words = "; ".join(act.words for act in list(left.values())[:3])
-            where = "the section drafts has it"
-            self.say(f"Not done when the program ended: {words}; {where}.", "warning")
+        self._session.take_back()
 
     def action_write(self) -> None:
         self.post_message(Write())
 
     def on_write(self, message: Write) -> None:
-        if self._may_write(message):
+        if self._session.may_write(message):
             self._compose(Purpose.of(message.reply_to, message.quote))
 
     def on_write_on(self, message: WriteOn) -> None:
-        if self._may_write(message) and self.main is not None:
+        if self._session.may_write(message) and self.main is not None:
             self.start(partial(self._write_on, message, self.main), "action")
 
     async def _write_on(self, message: WriteOn, main: MainScreen) -> None:
@@ -495,104 +426,6 @@ class NostrApp(ThriftyApp[int]):
     def _compose(self, purpose: Purpose) -> None:
         if self.main is not None and not isinstance(self.screen, ComposeScreen):
             self.push_screen(self._composer.screen(self.main, purpose))
-
-    def _may_write(self, message: Message) -> bool:
-        """May the account write now? If not, why is said; or its key is asked for, and then
-        `message`, which wanted to know, is posted again."""
-        main, account = self.main, self._account
-        if main is None or account is None:
-            return False
-        if main.client.signer is not None and account.can_sign:
-            return True
-        if not account.can_sign:
-            self.say(
-                "This account is watched only: its secret key is not here, so nothing can be "
-                "written. The section accounts shows what is here.",
-                "warning",
-            )
-        else:
-            self.start(partial(self._unlock, account, message), "enter")
-        return False
-
-    async def _unlock(self, account: Account, message: Message | None = None) -> None:
-        """The account was opened for reading, or locked: ask for its key after all, go back to
-        where one was, and do what needs it."""
-        section = self.main.pane.name if self.main is not None else PANES[0].name
-        ways_back = self._ways_back or way_back(self.screen_stack, self._composer)
-        signer = await self._login_flow.unlock(account)
-        if signer is None:
-            return
-        await self._enter(partial(self._login_flow.open, account, signer))
-        if self.main is None or self.main.client.signer is None:
-            return
-        self.main.go_to(section)
-        await self.main.client.signer_is_back()
-        for again in ways_back:
-            if (screen := again(self.main)) is not None:
-                await self.push_screen(screen)
-        if message is not None:
-            self.post_message(message)
-
-    # Locking
-
-    def action_lock(self) -> None:
-        """Lock the account, or ask for its key again."""
-        main, account = self.main, self._account
-        if main is None or account is None:
-            return
-        if main.client.signer is None and account.can_sign:
-            self.start(partial(self._unlock, account), "enter")
-        elif not self._has_password:
-            self.say("There is nothing to lock: no password of this account is asked for here.")
-        else:
-            self._start_lock()
-
-    @property
-    def _has_password(self) -> bool:
-        return self._account is not None and self._account.protection is Protection.PASSWORD
-
-    def _lock_if_due(self) -> bool:
-        """Lock if nobody was there for too long. Is it being locked?"""
-        limit = self._environment.config.lock_after
-        if limit and self._idle.minutes >= limit:
-            self._start_lock()
-        return self._locking
-
-    def _start_lock(self) -> None:
-        unlocked = self.main is not None and self.main.client.signer is not None
-        if unlocked and self._has_password and not self._locking:
-            self._locking = True
-            self.start(self._lock, "lock")
-
-    async def _lock(self) -> None:
-        """Keep what is being written, then close the client, which wipes the key, and open one that
-        only reads. It sends on what was signed already."""
-        if problem := await self._keep_drafts():
-            self._locking = False
-            self._idle.touch()
-            self.say(f"Not locked, for the draft is not kept: {problem}", "error")
-            return
-        account = self._account
-        if self.main is None or account is None:
-            self._locking = False
-            return
-        ways_back, section = way_back(self.screen_stack, self._composer), self.main.pane.name
-        await self._finish_held()
-        for group in ASKING:
-            self.workers.cancel_group(self, group)
-        self.news.hush()
-
-        async def only_read() -> LoggedIn:
-            try:
-                return await self._login_flow.open(account, None)
-            finally:
-                self._locking = False
-
-        await self._enter(only_read)
-        self._ways_back = ways_back
-        if self.main is not None:
-            self.main.go_to(section)
-        gc.collect()  # what was decrypted hangs in circles; full rounds are rare (`run.warm_up`)
 
     # Leaving
 
@@ -634,45 +467,15 @@ class NostrApp(ThriftyApp[int]):
         """The end, however it was asked for: a driver may do it unasked, as for a tab that is
         closed in a browser."""
         if not self._exit:
-            await self._keep_drafts()
-            await self._finish_held()
+            await self._session.keep_drafts()
+            await self._session.finish_held()
 
     async def leave(self, code: int) -> None:
         """End with an exit code, after putting every open draft on disk."""
-        problem = await self._keep_drafts()
+        problem = await self._session.keep_drafts()
         if problem and code == 0:
             self.say(f"The draft is not kept, so we stay: {problem}", "error")
             return
-        await self._finish_held()
-        await self._keep_place()
+        await self._session.finish_held()
+        await self._session.keep_place()
         self.exit(code, return_code=code)
-
-    async def _finish_held(self) -> None:
-        """Do what is held: its person is leaving, and meant it."""
-        held, self._held = self._held, None
-        if held is not None:
-            await held.finish_all(HELD_LIMIT)
-
-    async def _keep_place(self) -> None:
-        """Where the account was, for the next time."""
-        if self.main is None:
-            return
-        try:
-            async with asyncio.timeout(DRAFT_LIMIT):
-                await self.main.keep_place()
-        except TimeoutError:
-            log.warning("where the account was is not written within %g s", DRAFT_LIMIT)
-
-    async def _keep_drafts(self) -> str:
-        """Put every open draft on disk; why one of them is not there."""
-        problem = ""
-        open_ones = [each.saver for each in self.screen_stack if isinstance(each, ComposeScreen)]
-        for flush in (self._composer.flush, *(saver.flush for saver in open_ones)):
-            try:
-                async with asyncio.timeout(DRAFT_LIMIT):
-                    await flush()
-            except StoreError as error:
-                problem = str(error)
-            except TimeoutError:
-                problem = f"it was not written within {DRAFT_LIMIT:g} s"
-        return problem
