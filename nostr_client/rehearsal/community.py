@@ -12,22 +12,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import NostrError
-from nostr_client.nips.nip10 import reply_tags
 from nostr_client.paths import Paths
-from nostr_client.protocol.event import Draft, Event
-from nostr_client.protocol.filters import Filter
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.protocol.kinds import NOTE
 from nostr_client.rehearsal.relay_process import RelayProcess
+from nostr_client.rehearsal.scenes import OPENING, WELCOME, Scene
+from nostr_client.rehearsal.stage import Stage
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.tasks import all_of
 
 log = logging.getLogger(__name__)
 
@@ -39,30 +41,22 @@ PEOPLE = {
     "dee": "Walks the coast and counts the birds.",
     "eli": "Plays the cello in the evenings.",
 }
-OPENING = (
-    ("ben", None, 3600, "The library roof is fixed. Thanks to all who came on Saturday."),
-    ("cy", 0, 3300, "And the coffee was good!"),
-    ("eli", 1, 3000, "Sunday again? I bring the strings."),
-    ("dee", None, 2400, "Forty-one oystercatchers on the sandbank this morning."),
-    ("ana", 3, 2100, "Come and draw them on the map in the reading room."),
-    ("cy", None, 900, "Rye with caraway tonight. First come, first served."),
-    ("ben", 5, 600, "Keep half a loaf for me, I am still on a ladder."),
-)
-"""Who wrote what before the curtain rises: author, which earlier note it answers, seconds ago."""
-REACTIONS = (("ana", 0, "+"), ("dee", 0, "+"), ("eli", 3, "🐦"), ("cy", 3, "+"))
-"""Who reacts to which note, and how."""
-
+GREETING = 2.0
+"""Seconds until a guest is noticed: what is as old as their client is no news there."""
 PAUSE = 15.0
 """Seconds between two events of `Community.live`."""
+LETTER = "Between us: the key to the cellar hangs behind the atlas. The relays like visitors."
+"""What ana writes to the guest alone."""
 LIVE = (
-    ("eli", "", "Strings are tuned. Doors open at seven."),
+    ("eli", "follow", "Strings are tuned. Doors open at seven."),
     ("dee", "kill", "One of our relays was switched off just now. Did anybody notice? I did not."),
     ("cy", "", "The rye is out of the oven."),
     ("ana", "kill", "Another one gone. The reading room stays open."),
     ("ben", "add", "Put up a new relay in the workshop. All our notes moved in by themselves."),
     ("ana", "add", "And one more in the cellar. That makes five again."),
 )
-"""Who writes what after the guest has come in, and what happens to a relay just before."""
+"""Who writes what after the guest has come in, and what happens just before: to a relay, or by whom
+the guest is followed."""
 
 
 @dataclass
@@ -100,7 +94,7 @@ class Community:
             for name, about in PEOPLE.items():
                 await community._join(name, about)
             await asyncio.gather(*(community._follow_all(p) for p in community.people.values()))
-            await community._write_opening()
+            await community._open()
             yield community
 
     @property
@@ -113,14 +107,15 @@ class Community:
 
     async def add_relays(self, count: int) -> list[str]:
         """Start `count` relays more, each on a folder of its own; returns their URLs."""
-        first = len(self.relays)
-        added: list[RelayProcess] = []
-        for number in range(first, first + count):
-            relay = await RelayProcess.start(self.folder / f"relay-{number + 1}")
-            self._stack.push_async_callback(relay.kill)
-            added.append(relay)
-            self.relays.append(relay)
+        numbers = range(len(self.relays) + 1, len(self.relays) + count + 1)
+        added = await all_of(self._start_relay(self.folder / f"relay-{n}") for n in numbers)
+        self.relays += added
         return [relay.url for relay in added]
+
+    async def _start_relay(self, folder: Path) -> RelayProcess:
+        relay = await RelayProcess.start(folder)
+        self._stack.push_async_callback(relay.kill)
+        return relay
 
     async def kill_relays(self, count: int) -> list[str]:
         """Kill the first `count` relays that live, with everything they hold; their URLs."""
@@ -149,22 +144,48 @@ class Community:
         return Paths(home / "config", home / "data", home / "state")
 
     def config(self) -> ClientConfig:
-        """No relay of one's own here, and everybody's relays are on this machine."""
-        return ClientConfig(own_relay=False, allow_private_relays=("127.0.0.1",))
+        """No relay of one's own here, and everybody's relays are on this machine; nothing beside
+        them is asked, so that no picture is looked for."""
+        return ClientConfig(own_relay=False, media=False, allow_private_relays=("127.0.0.1",))
 
-    async def live(self) -> None:
-        """Go on as a community does: somebody writes now and then, and hosts come and go."""
+    async def welcome(self, guest: Person) -> None:
+        """Have the guest say hello, and be answered in every way that there is; and keep a few
+        things, so that no section is empty."""
+        await self._play(WELCOME)
+        ana, client = self.person("ana"), guest.client
+        await client.mutes.add(("t", "football"))
+        await client.bookmarks.add(("a", f"{kinds.ARTICLE}:{self.person('cy').pubkey}:rye"))
+        crew = [("p", self.person(name).pubkey) for name in ("ben", "cy", "eli")]
+        await client.sets.create(kinds.FOLLOW_SET, "Roof crew", crew)
+        for person in (guest, ana):
+            await person.client.messages.set_relays(self.urls[:3])
+        await ana.client.messages.send([guest.pubkey], LETTER)
+
+    async def live(self, guest: Person) -> None:
+        """Go on as a community does: a guest is welcome, somebody writes now and then, and hosts
+        come and go."""
+        await asyncio.sleep(GREETING)
+        await self._scene(self.welcome(guest))
         for name, event, text in LIVE:
             await asyncio.sleep(PAUSE)
-            try:
-                if event == "kill":
-                    await self.kill_relays(1)
-                elif event == "add":
-                    await self.add_relays(1)
-                    await self.agree_on_relays()
-                await self.person(name).client.post(text)
-            except NostrError as error:  # the guest's evening goes on without this scene
-                log.warning("a scene of the demo was left out: %s", error)
+            await self._scene(self._go_on(name, event, text, guest))
+
+    async def _scene(self, scene: Coroutine[Any, Any, None]) -> None:
+        """The guest's evening goes on without one that does not come off."""
+        try:
+            await scene
+        except NostrError as error:
+            log.warning("a scene of the demo was left out: %s", error)
+
+    async def _go_on(self, name: str, event: str, text: str, guest: Person) -> None:
+        if event == "follow":
+            await self.person(name).client.follows.follow(guest.pubkey)
+        elif event == "kill":
+            await self.kill_relays(1)
+        elif event == "add":
+            await self.add_relays(1)
+            await self.agree_on_relays()
+        await self.person(name).client.post(text)
 
     async def agree_on_relays(self) -> None:
         """Everybody's relay list names those that are alive, and no other."""
@@ -189,19 +210,28 @@ class Community:
         return person
 
     async def _follow_all(self, person: Person) -> None:
-        for other in self.people.values():
-            if other is not person:
-                await person.client.follows.follow(other.pubkey)
+        others = [other.pubkey for other in self.people.values() if other is not person]
+        await person.client.follows.follow_all(others)
         person.client.sync()
 
-    async def _write_opening(self) -> None:
-        now = int(time.time())
-        written: list[Event] = []
-        for name, answers, ago, text in OPENING:
-            tags = () if answers is None else reply_tags(written[answers], self.urls[0])
-            draft = Draft(NOTE, text, tags, created_at=now - ago)
-            written.append((await self.person(name).client.publish(draft)).event)
-        for name, number, content in REACTIONS:
-            note, client = written[number], self.person(name).client
-            await client.fetch(Filter.of(ids=[note.id]))
-            await client.react(note.id, content)
+    async def _open(self) -> None:
+        """What was written before anybody came in."""
+        await self._play(OPENING)
+        ana, dee = self.person("ana").client, self.person("dee").client
+        everybody = [("p", person.pubkey) for person in self.people.values()]
+        await ana.sets.create(kinds.STARTER_PACK, "People of the library", everybody)
+        await dee.statuses.set("on the sandbank, with a telescope")
+
+    async def _play(self, scenes: Sequence[Scene]) -> None:
+        """Have these scenes signed by whose they are, and published, all at once."""
+        keys = {name: person.key for name, person in self.people.items()}
+        strangers = {scene.author for scene in scenes} - keys.keys()
+        keys |= {name: SecretKey.generate() for name in strangers}
+        stage = Stage(keys, int(time.time()), self.urls)
+        played = zip(scenes, stage.play(scenes), strict=True)
+        await all_of(self._publish(scene.author, event) for scene, event in played)
+
+    async def _publish(self, author: str, event: Event) -> None:
+        """By the author's client, or for a stranger by anybody's."""
+        person = self.people.get(author) or self.person("ana")
+        await person.client.publish(event)

@@ -15,7 +15,7 @@ from typing import TypeVar
 from nostr_client.errors import NostrError
 from nostr_client.paths import environment_for_children
 
-START_LIMIT = 20.0
+START_LIMIT = 60.0
 """Seconds that a relay may take to say where it listens."""
 STOP_LIMIT = 10.0
 """Seconds that a relay may take to end."""

@@ -173,5 +173,5 @@ async def demo() -> AsyncIterator[NostrClient]:
     with scratch_folder("nostr-demo-") as folder:
         async with Community.start(folder) as community, OwnedTasks() as tasks:
             guest = await community.join("you", "Just visiting.")
-            tasks.start(community.live())
+            tasks.start(community.live(guest))
             yield guest.client
