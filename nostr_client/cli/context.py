@@ -143,6 +143,15 @@ class ClientContext(Context):
             raise CommandError(NO_ACCOUNT, Exit.LOCKED)
         return account
 
+    def must_hold_key(self) -> Account:
+        """`must_act`, as an account that can sign. Raises CommandError for a watch-only one."""
+        account = self.must_act()
+        if not account.can_sign:
+            raise CommandError(
+                f"{account.label} is watch-only: it has no key to sign with", Exit.LOCKED
+            )
+        return account
+
     def password_of(self, account: Account) -> str | None:
         """What unlocks `account`: None where no password does."""
         from nostr_client.accounts.keyfiles import Protection
@@ -155,11 +164,7 @@ class ClientContext(Context):
         """What signs for the account. Raises CommandError for a watch-only one, SignerError."""
         if self.given_key is not None:
             return wait_for(self.accounts.signer_given(self.given_key.key))
-        account = self.must_act()
-        if not account.can_sign:
-            raise CommandError(
-                f"{account.label} is watch-only: it has no key to sign with", Exit.LOCKED
-            )
+        account = self.must_hold_key()
         self.accounts.bunkers = self.bunkers
         return wait_for(self.accounts.signer(account, self.password_of(account)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli.command import CLIENT, CONSENTING, add_command
+from nostr_client.cli.scheduling import At
 from nostr_client.cli.text_input import text_of
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -25,9 +26,15 @@ Warning_ = Annotated[
 ]
 
 
-def post(context: ClientContext, text: Text = "-", warning: Warning_ = None) -> None:
-    """Write a note."""
+def post(context: ClientContext, text: Text = "-", warning: Warning_ = None, at: At = "") -> None:
+    """Write a note, to go out now or at a time."""
     content = text_of(text, "note")
+    if at:
+        from nostr_client.cli.scheduling import schedule_note
+        from nostr_client.social.draft_text import DraftText
+
+        schedule_note(context, str(DraftText(content, warning)), at)
+        return
     from nostr_client.cli.publish import publish
 
     publish(context, lambda client: client.post(content, warning=warning))

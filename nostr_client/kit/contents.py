@@ -40,15 +40,19 @@ _LISTS: Final = (
 )
 """Lists that are looked for although no version of them may be in use."""
 _OF_CONTACTS: Final = frozenset({kinds.METADATA, kinds.RELAY_LIST, kinds.DM_RELAYS})
-is_draft_name: Final = re.compile("[0-9a-z-]{1,80}").fullmatch
+NAMED: Final = (KitFile.DRAFT, KitFile.SCHEDULED)
+"""Small files of which there may be several, each with its name."""
+is_name: Final = re.compile("[0-9a-z-]{1,80}").fullmatch
 
 
 def file_path(data: Path, pubkey: str, file: KitFile, name: str) -> Path:
-    """Where a small file of the account lies; `name` is that of a draft."""
+    """Where a small file of the account lies; `name` is that of a `NAMED` one."""
     short = pubkey[:16]
     match file:
         case KitFile.DRAFT:
             return data / "drafts" / pubkey / f"{name}.txt"
+        case KitFile.SCHEDULED:
+            return data / "scheduled" / pubkey / f"{name}.json"
         case KitFile.MESSAGES:
             return data / f"messages-{short}.sealed"
         case KitFile.AUTH:
@@ -69,13 +73,10 @@ async def contents(
     store: EventStore, data: Path, pubkey: str
 ) -> AsyncGenerator[list[KitRecord], None]:
     """All of it but the start and the end. Raises StoreError."""
-    drafts = await asyncio.to_thread(_draft_names, data, pubkey)
+    named = await asyncio.to_thread(_named, data, pubkey)
     bunker = (KitFile.BUNKER_KEY, KitFile.BUNKER_CLIENTS)  # the key says whose clients they are
     small = (KitFile.AUTH, KitFile.FOUND, KitFile.RESERVES, KitFile.KEPT, *bunker)
-    for file, name in (
-        *((file, "") for file in small),
-        *((KitFile.DRAFT, name) for name in drafts),
-    ):
+    for file, name in (*((file, "") for file in small), *named):
         async for part in _parts(data, pubkey, file, name):
             yield [part]
     async for records in _events(store, pubkey):
@@ -161,10 +162,14 @@ def _slices(items: Sequence[str]) -> Iterator[Sequence[str]]:
 # Small files
 
 
-def _draft_names(data: Path, pubkey: str) -> list[str]:
-    folder = file_path(data, pubkey, KitFile.DRAFT, "any").parent
-    with translated(f"cannot read {folder}"):
-        return sorted(path.stem for path in folder.glob("*.txt") if is_draft_name(path.stem))
+def _named(data: Path, pubkey: str) -> list[tuple[KitFile, str]]:
+    found: list[tuple[KitFile, str]] = []
+    for file in NAMED:
+        path = file_path(data, pubkey, file, "any")
+        with translated(f"cannot read {path.parent}"):
+            there = path.parent.glob(f"*{path.suffix}")
+            found += ((file, one.stem) for one in sorted(there) if is_name(one.stem))
+    return found
 
 
 async def _parts(data: Path, pubkey: str, file: KitFile, name: str) -> AsyncIterator[KitPart]:

@@ -33,6 +33,7 @@ class KitFile(StrEnum):
     """Which of the account's small files it is."""
 
     DRAFT = "draft"
+    SCHEDULED = "scheduled note"
     MESSAGES = "messages"
     """What was opened of private messages, encrypted through the account's key."""
     AUTH = "auth"
@@ -149,7 +150,8 @@ def decode_record(data: bytes) -> KitRecord | None:
 
 class KitCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What a kit holds: own `events`, older `versions` of lists, received `messages`, events of
-    `contacts`, rows of the ledger (`copies`), and small `files`, drafts among them."""
+    `contacts`, rows of the ledger (`copies`), `drafts`, notes that are `scheduled`, and other small
+    `files`."""
 
     events: int = 0
     versions: int = 0
@@ -157,6 +159,7 @@ class KitCounts(msgspec.Struct, frozen=True, kw_only=True):
     contacts: int = 0
     copies: int = 0
     drafts: int = 0
+    scheduled: int = 0
     files: int = 0
 
 
@@ -166,6 +169,7 @@ _FIELD: Final = {
     KitSection.MESSAGE: "messages",
     KitSection.CONTACT: "contacts",
 }
+_SMALL: Final = {KitFile.DRAFT: "drafts", KitFile.SCHEDULED: "scheduled"}
 
 
 class KitTally:
@@ -182,7 +186,7 @@ class KitTally:
             case KitCopy():
                 self._count["copies"] += 1
             case KitPart(file=file, last=True):
-                self._count["drafts" if file is KitFile.DRAFT else "files"] += 1
+                self._count[_SMALL.get(file, "files")] += 1
             case KitEnd():
                 self.has_end = True
 

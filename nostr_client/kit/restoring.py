@@ -21,7 +21,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from nostr_client.errors import InvalidEvent, KitDamaged
-from nostr_client.kit.contents import file_path, is_draft_name
+from nostr_client.kit.contents import NAMED, file_path, is_name
 from nostr_client.kit.file_format import KitReader
 from nostr_client.kit.records import (
     KitCopy,
@@ -198,7 +198,7 @@ class _Restoring:
             self.report.new += sum(results[status] for status in _NEW)
 
     async def _take_part(self, part: KitPart) -> None:
-        if part.file is KitFile.DRAFT and not is_draft_name(part.name):
+        if part.file in NAMED and not is_name(part.name):
             self.report.unknown += part.last
             return
         with translated("what was kept cannot be written"):

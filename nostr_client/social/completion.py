@@ -5,6 +5,7 @@ Read from the store in one go and kept for a while, so that no key waits for it.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,9 +16,11 @@ import msgspec
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tag, event_address
 from nostr_client.protocol.filters import Filter
+from nostr_client.social.draft_text import DraftText
 from nostr_client.social.follows import Follows
 from nostr_client.social.profiles import Profiles
 from nostr_client.social.views import Profile
+from nostr_client.social.writing import Writing
 from nostr_client.store.contract import EventStore
 
 MOST_FOLLOWED: Final = 5_000
@@ -29,6 +32,7 @@ MOST_SETS: Final = 50
 MOST_EMOJI: Final = 2_000
 FRESH: Final = 300.0
 """Seconds for which what was read is good enough."""
+_SHORTCODE: Final = re.compile(r":([A-Za-z0-9_-]+):")
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
@@ -68,6 +72,13 @@ class Completion:
             self._read_at = self._clock()
         return self._known
 
+    async def writing(self, draft: str, *, reply_to: str = "", quote: str = "") -> Writing:
+        """What a draft says, as it lies on the disk, with the emoji that it names. Raises
+        StoreError."""
+        text, warning = DraftText.of(draft)
+        tags = emoji_tags(text, await self.vocabulary())
+        return Writing(text=text, reply_to=reply_to, quote=quote, warning=warning, tags=tags)
+
     async def _read(self) -> Vocabulary:
         followed = (await self._follows.pubkeys())[:MOST_FOLLOWED]
         newest = await self._store.query([_newest(kinds.METADATA, MOST_KNOWN)])
@@ -98,6 +109,12 @@ class Completion:
                 if is_emoji(tag) and len(found) < MOST_EMOJI:
                     found.setdefault(tag[1], tag[:3])
         return found
+
+
+def emoji_tags(text: str, known: Vocabulary) -> tuple[Tag, ...]:
+    """The `emoji` tags that the shortcodes in `text` need (NIP-30)."""
+    codes = dict.fromkeys(_SHORTCODE.findall(text))
+    return tuple(known.emoji[code] for code in codes if code in known.emoji)
 
 
 def is_emoji(tag: Tag) -> bool:

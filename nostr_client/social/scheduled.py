@@ -13,6 +13,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,9 @@ LOOK_EVERY: Final = 20.0
 """Seconds between two looks: another process may have scheduled one."""
 LOCK_LIMIT: Final = 15.0
 """Seconds that another process may take over a note that is due."""
+TO_COME: Final = "a note is scheduled for a time that is to come"
+HERE_ONLY: Final = "It waits on this machine, which must be on then, with one of your clients open."
+"""What whoever schedules a note is told."""
 _LOCK: Final = "schedule.lock"
 
 
@@ -78,6 +82,8 @@ class Schedule:
         self._changed = asyncio.Event()
         self.problems: dict[str, str] = {}
         """By a note's id: why it could not be sent when it was due."""
+        self.sent: deque[Posted] = deque(maxlen=MOST)
+        """What this process has sent."""
         self.on_sent: Callable[[ScheduledNote, Posted], None] = lambda note, posted: None
         """Told when this process has sent one."""
 
@@ -92,7 +98,7 @@ class Schedule:
     async def add(self, writing: Writing, at: int) -> ScheduledNote:
         """Have a note go out `at`. Raises InvalidData, and SecretFound for a secret key in it."""
         if at <= self._clock():
-            raise InvalidData("a note is scheduled for a time that is to come")
+            raise InvalidData(TO_COME)
         clean(writing.text)
         if len(await self.all()) >= MOST:
             raise InvalidData(f"{MOST} notes are scheduled, and no more can be")
@@ -110,6 +116,32 @@ class Schedule:
             await asyncio.to_thread(self._drop, note_id)
             self.problems.pop(note_id, None)
             return note
+
+    async def change(
+        self, note_id: str, *, at: int | None = None, writing: Writing | None = None
+    ) -> ScheduledNote | None:
+        """Have it go out `at`, or say another thing; None where that is too late. Raises
+        InvalidData, and SecretFound for a secret key in it."""
+        if at is not None and at <= self._clock():
+            raise InvalidData(TO_COME)
+        if writing is not None:
+            clean(writing.text)
+        async with self._locked():
+            note = await asyncio.to_thread(self._read, note_id)
+            if note is None or note.event:
+                return None
+            changed = msgspec.structs.replace(
+                note, at=note.at if at is None else at, writing=writing or note.writing
+            )
+            await asyncio.to_thread(self._write, changed)
+            self.problems.pop(note_id, None)
+        self._changed.set()
+        return changed
+
+    async def send_due(self) -> None:
+        """Send what is due and not late, once; what cannot be sent is among the `problems`."""
+        async with self._locked():
+            await self._send_all_due()
 
     async def send_now(self, note_id: str) -> Posted | None:
         """Send it, however late or early; None where it is gone. Raises NostrError."""
@@ -137,11 +169,15 @@ class Schedule:
         waiting = await self.all()
         if any(self._is_due(note) for note in waiting):
             with FolderLock(self._folder / _LOCK):
-                for note in await self.all():  # of which another process may have sent some
-                    if self._is_due(note):
-                        await self._try(note)
+                await self._send_all_due()
         ahead = [note.at - self._clock() for note in waiting if note.at > self._clock()]
         return max(min([LOOK_EVERY, *ahead]), 0.0)
+
+    async def _send_all_due(self) -> None:
+        """Under the lock: another process may have sent some meanwhile."""
+        for note in await self.all():
+            if self._is_due(note):
+                await self._try(note)
 
     def _is_due(self, note: ScheduledNote) -> bool:
         now = self._clock()
@@ -166,6 +202,7 @@ class Schedule:
         posted = await self._publisher.publish_signed(event)
         await asyncio.to_thread(self._drop, note.id)
         self.problems.pop(note.id, None)
+        self.sent.append(posted)
         self.on_sent(note, posted)
         return posted
 

@@ -18,7 +18,6 @@ MOST_OFFERED: Final = 6
 MOST_TYPED: Final = 40
 """Characters of a word that is looked up."""
 _word = re.compile(rf"(?:^|(?<=[\s(]))(?P<sign>[@#:])(?P<typed>[^\s@#:()]{{1,{MOST_TYPED}}})$")
-_SHORTCODE: Final = re.compile(r":([A-Za-z0-9_-]+):")
 
 
 class Offer(NamedTuple):
@@ -55,12 +54,6 @@ def offers(typed: Typed, known: Vocabulary) -> list[Offer]:
             return [Offer(f"#{safe_line(tag, 60)}") for tag in _first(fitting)]
     codes = (code for code in known.emoji if code.casefold().startswith(word))
     return [Offer(f":{code}:", "your emoji") for code in _first(codes)]
-
-
-def emoji_tags(text: str, known: Vocabulary) -> tuple[tuple[str, ...], ...]:
-    """The `emoji` tags that the shortcodes in `text` need (NIP-30)."""
-    codes = dict.fromkeys(_SHORTCODE.findall(text))
-    return tuple(known.emoji[code] for code in codes if code in known.emoji)
 
 
 def _people(word: str, known: Vocabulary) -> list[Offer]:

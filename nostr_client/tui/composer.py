@@ -6,10 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from nostr_client.errors import NostrError, StoreError
+from nostr_client.social import drafts
+from nostr_client.social.draft_text import DraftText
 from nostr_client.social.writing import Writing
-from nostr_client.tui import drafts
-from nostr_client.tui.completing import emoji_tags
-from nostr_client.tui.draft_text import DraftText
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.note_compose import NoteComposeScreen, Purpose
 from nostr_client.tui.user_interface import UserInterface
@@ -115,13 +114,8 @@ class Composer:
     @staticmethod
     async def _writing(main: MainScreen, draft: str, purpose: Purpose) -> Writing:
         """What a draft says. Raises StoreError."""
-        text, warning = DraftText.of(draft)
-        return Writing(
-            text=text,
-            reply_to=purpose.reply_to,
-            quote=purpose.quote,
-            warning=warning,
-            tags=emoji_tags(text, await main.client.completion.vocabulary()),
+        return await main.client.completion.writing(
+            draft, reply_to=purpose.reply_to, quote=purpose.quote
         )
 
     async def _not_sent(

@@ -20,7 +20,7 @@ from textual.app import App, SuspendNotSupported
 from nostr_client.errors import ConfigError, StoreError
 from nostr_client.paths import private_folder, translated, write_private
 from nostr_client.safe_text import typeable
-from nostr_client.tui.drafts import MOST_BYTES
+from nostr_client.social.drafts import MOST_BYTES
 from nostr_client.tui.programs import start
 
 

@@ -10,12 +10,12 @@ from textual.content import Content
 
 from nostr_client.resilience.copy_words import refusal_words
 from nostr_client.safe_text import first_lines, safe_line
+from nostr_client.social.draft_text import DraftText
+from nostr_client.social.drafts import SHOWN_BYTES, KeptDraft
 from nostr_client.social.scheduled import ScheduledNote
 from nostr_client.social.synced_drafts import SyncedDraft
 from nostr_client.social.unplaced import UnplacedNote
 from nostr_client.tui.completing import MentionNames
-from nostr_client.tui.draft_text import DraftText
-from nostr_client.tui.drafts import SHOWN_BYTES, KeptDraft
 from nostr_client.tui.held_acts import HeldAct
 from nostr_client.tui.time_format import ahead, moment, passed
 from nostr_client.tui.widgets.items import ItemRenderer, Styles

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.keyring_store import KeyringStore
 from nostr_client.bunker.files import BunkerFiles
@@ -17,16 +19,18 @@ from nostr_client.kit.records import KitCounts
 from nostr_client.kit.restoring import RestoreReport, read_start, restore
 from nostr_client.kit.secret import KitSecret, Passphrase
 from nostr_client.nips.nip46 import Permission
-from nostr_client.paths import Paths
+from nostr_client.paths import Paths, private_folder, write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.drafts import NEW_NOTE, DraftFile
 from nostr_client.social.messages.archive import MessageArchive
 from nostr_client.social.messages.records import KeptRumor
+from nostr_client.social.scheduled import ScheduledNote
+from nostr_client.social.writing import Writing
 from nostr_client.store.contract import CopyGrade, EventStore, StoreOptions
 from nostr_client.store.opening import open_store
-from nostr_client.tui.drafts import NEW_NOTE, DraftFile
 from tests.routing.rooms import ANA, BEN, CY, START, relay_list, signed
 
 ME = ANA.public_key.hex
@@ -72,8 +76,13 @@ SENT_WRAP = signed(CY, kinds.GIFT_WRAP, "to ben", (("p", BEN.public_key.hex),))
 CONTACTS = [relay_list(BEN, OTHER), signed(CY, kinds.METADATA, "{}")]
 STRANGE = signed(BEN, content="somebody's note")
 DRAFT = "not sent yet"
+LATER = ScheduledNote(id="0123456789abcdef", at=START + 500, writing=Writing(text="later"))
 PROGRAM = BunkerClient("d" * 64, START, (RELAY,)).ruled([Permission("sign_event", "1")])
 SAID = "what a wrap held " * 100_000
+
+
+def scheduled_file(data: Path) -> Path:
+    return private_folder(data / "scheduled" / ME) / f"{LATER.id}.json"
 
 
 async def fill(store: EventStore, data: Path) -> None:
@@ -91,6 +100,7 @@ async def fill(store: EventStore, data: Path) -> None:
     await ledger.want(NOTES[0].id, [OWN_RELAY])
     await ledger.want(SENT_WRAP.id, [OTHER])
     DraftFile(Paths(data, data, data), ME, NEW_NOTE).write(DRAFT)
+    write_private(scheduled_file(data), msgspec.json.encode(LATER))
     await auth_choices(data, ME).choose(RELAY, False)
     (data / f"reserves-{ME[:16]}.json").write_bytes(b'{"chosen":[]}')
     async with LocalSigner(ANA) as signer:

@@ -46,16 +46,18 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.auth_choices import auth_choices
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social.drafts import NEW_NOTE, DraftFile
 from nostr_client.social.messages.archive import MessageArchive
+from nostr_client.social.scheduled import ScheduledNote
 from nostr_client.store.contract import CopyGrade, CopyState, SaveStatus
 from nostr_client.store.opening import MEMORY, open_store
-from nostr_client.tui.drafts import NEW_NOTE, DraftFile
 from tests.kit.accounts import (
     ARTICLE,
     CONTACTS,
     DELETED,
     DRAFT,
     KEEPING,
+    LATER,
     LIST,
     ME,
     MESSAGES,
@@ -77,6 +79,7 @@ from tests.kit.accounts import (
     make_kit,
     paths_in,
     restore_kit,
+    scheduled_file,
 )
 from tests.routing.rooms import ANA, BEN, START, signed
 
@@ -116,6 +119,8 @@ async def test_all_of_an_account_comes_back(tmp_path: Path) -> None:
         waiting = {copy.event_id for copy in await store.ledger.due(1 << 40)}
         assert waiting == {NOTES[1].id, SENT_WRAP.id}
     assert DraftFile(new, ME, NEW_NOTE).read() == DRAFT
+    assert counts.scheduled == 1
+    assert msgspec.json.decode(scheduled_file(new.data).read_bytes(), type=ScheduledNote) == LATER
     assert auth_choices(new.data, ME).of(RELAY) is False
     assert (new.data / f"reserves-{ME[:16]}.json").read_bytes() == b'{"chosen":[]}'
     bunker = BunkerFiles(new.data, ME)
@@ -145,13 +150,19 @@ async def test_what_is_here_is_united_with_it_and_nothing_newer_is_overwritten(
     unwanted = signed(kind=kinds.DELETION, tags=(("e", NOTES[2].id),), at=START + 60)
     new.data.mkdir(parents=True)
     DraftFile(new, ME, NEW_NOTE).write("another draft")
+    scheduled_file(new.data).write_text("moved to another time since")
     async with LocalSigner(ANA) as signer:
         await BunkerFiles(new.data, ME).key(signer, (OTHER,))
     async with open_store(MEMORY, KEEPING) as store:
         await store.save([newer, since, NOTES[0], unwanted])
         await store.ledger.confirm([(NOTES[1].id, RELAY)], CopyGrade.READ_AS_STRANGER)
         report = await restore_kit(kit, store, new.data)
-        assert report.kept == ["bunker key", "bunker clients", "draft note"]
+        assert report.kept == [
+            "bunker key",
+            "bunker clients",
+            "draft note",
+            f"scheduled note {LATER.id}",
+        ]
         assert BunkerFiles(new.data, ME).state().clients == (), "they know another bunker's key"
         assert await store.get_address(LIST.address or "") == newer
         assert await store.history(LIST.address or "") == [LIST, *VERSIONS[::-1]]
@@ -162,6 +173,7 @@ async def test_what_is_here_is_united_with_it_and_nothing_newer_is_overwritten(
         again = await restore_kit(kit, store, new.data)
         assert again.new == 0
     assert DraftFile(new, ME, NEW_NOTE).read() == "another draft"
+    assert scheduled_file(new.data).read_text() == "moved to another time since"
     assert not list(new.data.glob(".restored-*"))
 
 

@@ -16,7 +16,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social import scheduled
-from nostr_client.social.scheduled import LATE, Schedule
+from nostr_client.social.scheduled import LATE, Schedule, ScheduledNote
 from nostr_client.social.writing import Writing
 from tests.social.house import ME, House, house
 from tests.waiting import until
@@ -87,6 +87,30 @@ async def test_one_that_is_late_waits_for_a_word(tmp_path: Path) -> None:
         assert posted is not None
         assert [event.id for event in await notes_in(h)] == [posted.id]
         assert await schedule.send_now(second.id) is None
+
+
+async def test_time_and_text_change_until_it_is_signed(tmp_path: Path) -> None:
+    async with house(tmp_path) as h:
+        schedule = schedule_of(h, tmp_path)
+        now = int(h.clock.now)
+        note = await schedule.add(SOON, now + 10)
+        moved = await schedule.change(note.id, at=now + 50)
+        assert moved == ScheduledNote(id=note.id, at=now + 50, writing=SOON)
+        said = await schedule.change(note.id, writing=Writing(text="at nine"))
+        assert said == ScheduledNote(id=note.id, at=now + 50, writing=Writing(text="at nine"))
+        assert await schedule.all() == [said]
+        with pytest.raises(InvalidData, match="to come"):
+            await schedule.change(note.id, at=now)
+        with pytest.raises(SecretFound):
+            await schedule.change(note.id, writing=Writing(text=NSEC))
+        h.clock.now += 20
+        await schedule.send_due()
+        assert await notes_in(h) == []
+        h.clock.now += 40
+        await schedule.send_due()
+        [event] = await notes_in(h)
+        assert event.content == "at nine"
+        assert await schedule.change(note.id, at=now + 500) is None
 
 
 async def test_a_crash_after_signing_sends_that_event_and_no_other(

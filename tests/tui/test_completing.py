@@ -6,10 +6,10 @@ import pytest
 
 from nostr_client.nips import nip19
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.social.completion import Vocabulary, is_emoji
+from nostr_client.social.completion import Vocabulary, emoji_tags, is_emoji
+from nostr_client.social.draft_text import DraftText
 from nostr_client.social.views import Profile
-from nostr_client.tui.completing import MentionNames, emoji_tags, offers, typed_in
-from nostr_client.tui.draft_text import DraftText
+from nostr_client.tui.completing import MentionNames, offers, typed_in
 
 
 def person(number: int, name: str, **more: str) -> Profile:

@@ -13,9 +13,10 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.tui import drafts, input_queue
+from nostr_client.social import drafts
+from nostr_client.social.drafts import DraftFile, DraftSaver
+from nostr_client.tui import input_queue
 from nostr_client.tui.app import NostrApp
-from nostr_client.tui.drafts import DraftFile, DraftSaver
 from nostr_client.tui.input_queue import InputQueue
 from nostr_client.tui.panes.registry import pane_named
 from nostr_client.tui.screens.compose import ComposeScreen

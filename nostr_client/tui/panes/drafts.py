@@ -15,20 +15,19 @@ from textual.widgets import Static
 
 from nostr_client.errors import InvalidEvent, NostrError
 from nostr_client.safe_text import first_lines
-from nostr_client.social.scheduled import ScheduledNote
+from nostr_client.social.drafts import DraftFile, KeptDraft, kept_drafts, private_room, put_back
+from nostr_client.social.scheduled import HERE_ONLY, ScheduledNote
 from nostr_client.social.synced_drafts import SyncedDraft
 from nostr_client.social.unplaced import UnplacedNote
 from nostr_client.social.views import Posted, RelayRow
+from nostr_client.social.when import HOW, parse_when
 from nostr_client.social.writing import Writing
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.app_messages import ActRequest, Open, Say, WriteOn
-from nostr_client.tui.draft_text import DraftText
-from nostr_client.tui.drafts import DraftFile, KeptDraft, kept_drafts, private_room
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
-from nostr_client.tui.screens.dialogs import ConfirmDialog
-from nostr_client.tui.screens.note_compose import Purpose
+from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.time_format import moment
@@ -56,6 +55,7 @@ KEYS: Final = KeyGroup(
     (
         Key("x", "throw_away", "Throw it away (asks first)", "throw away"),
         Key("s", "send_now", "Send it now: a scheduled note (asks), or one that waits", "send now"),
+        Key("t", "another_time", "Have a scheduled note go out at another time", "another time"),
     ),
 )
 
@@ -66,7 +66,7 @@ class UnsentList(WindowedList[UnsentRow]):
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     class Wanted(Message):
-        """Something is to be done with the selected one: open, throw_away, send_now."""
+        """Something (`what`) is to be done with the selected one."""
 
         def __init__(self, item: UnsentRow, what: str) -> None:
             super().__init__()
@@ -85,6 +85,9 @@ class UnsentList(WindowedList[UnsentRow]):
 
     def action_send_now(self) -> None:
         self._want("send_now")
+
+    def action_another_time(self) -> None:
+        self._want("another_time")
 
 
 class DraftsPane(PaneView):
@@ -171,6 +174,7 @@ class DraftsPane(PaneView):
             "open": self._open,
             "throw_away": self._throw_away,
             "send_now": self._send_now,
+            "another_time": self._ask_when,
         }[message.what]
         start_worker(self, partial(self._done, partial(work, message.item)), "draft")
 
@@ -226,8 +230,7 @@ class DraftsPane(PaneView):
             self._act(lambda actions: self._take_back(actions, event.id, writing))
 
     async def _take_back(self, actions: Actions, event_id: str, writing: Writing) -> None:
-        file, draft, _ = self._draft_for(writing)
-        await asyncio.to_thread(file.put_back, draft)  # first, so that it lies somewhere always
+        file, draft = await self._put_back(writing)  # first, so that it lies somewhere always
         try:
             await self._client.unplaced.take_back(event_id)
         except NostrError as error:
@@ -238,22 +241,17 @@ class DraftsPane(PaneView):
 
     async def _write_on_synced(self, synced: SyncedDraft) -> None:
         """It is a draft of this machine from then on, which goes on with the other one."""
-        file, draft, name = self._draft_for(synced.writing)
-        await asyncio.to_thread(file.put_back, draft)
-        await self._client.synced_drafts.adopt(name, synced.identifier)
+        file, _ = await self._put_back(synced.writing)
+        await self._client.synced_drafts.adopt(file.name, synced.identifier)
         self._elsewhere = tuple(one for one in self._elsewhere if one != synced)
         self.post_message(WriteOn(synced.writing.reply_to, synced.writing.quote))
 
-    def _draft_for(self, writing: Writing) -> tuple[DraftFile, str, str]:
-        """Where what was written is a draft, as what, and under which name."""
-        name = Purpose(writing.reply_to, writing.quote).draft_name
-        file = DraftFile(self._client.paths, self._client.pubkey, name)
-        return file, str(DraftText(writing.text, writing.warning)), name
+    async def _put_back(self, writing: Writing) -> tuple[DraftFile, str]:
+        return await put_back(self._client.paths, self._client.pubkey, writing)
 
     async def _write_on_scheduled(self, note: ScheduledNote) -> None:
         writing = note.writing
-        file, draft, _ = self._draft_for(writing)
-        await asyncio.to_thread(file.put_back, draft)  # first, so that it lies somewhere always
+        file, draft = await self._put_back(writing)  # first, so that it lies somewhere always
         if await self._client.schedule.take_back(note.id) is None:
             await asyncio.to_thread(file.drop_sent, draft)
             self.post_message(Say("It is too late to change it: it is being sent.", "warning"))
@@ -302,6 +300,20 @@ class DraftsPane(PaneView):
                 self.post_message(Say("enter does it."))
             case _:
                 self.post_message(Say("enter opens a draft, ctrl+s sends it."))
+
+    async def _ask_when(self, item: UnsentRow) -> None:
+        if not isinstance(item, ScheduledRow):
+            self.post_message(
+                Say("Only a scheduled note has a time: in a draft, ctrl+l gives one.")
+            )
+            return
+        dialog = PromptDialog("When is it to go out?", HOW, yes="schedule", detail=HERE_ONLY)
+        typed = await self.app.push_screen_wait(dialog)
+        if not typed:
+            return
+        at = parse_when(typed, time.time())
+        if await self._client.schedule.change(item.note.id, at=at) is None:
+            self.post_message(Say("It is too late: it is being sent.", "warning"))
 
     async def _ask_late(self, note: ScheduledNote) -> None:
         first = next(iter(first_lines(note.writing.text)), "")

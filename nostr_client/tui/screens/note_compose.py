@@ -17,13 +17,14 @@ from textual.widgets import Static, TextArea
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.nips import nip19, nip27
+from nostr_client.social import drafts
 from nostr_client.social.completion import Vocabulary
+from nostr_client.social.draft_text import DraftText
+from nostr_client.social.scheduled import HERE_ONLY
 from nostr_client.social.views import NoteView
 from nostr_client.social.when import HOW, parse_when
-from nostr_client.tui import drafts
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.completing import MentionNames, Offer, offers, typed_in
-from nostr_client.tui.draft_text import DraftText
 from nostr_client.tui.external_editor import edited_by_editor
 from nostr_client.tui.keymap import WRITING, WRITING_NOTE
 from nostr_client.tui.note_renderer import quoted
@@ -36,7 +37,6 @@ from nostr_client.tui.workers import start_worker
 
 SubmitLater = Callable[[str, drafts.DraftSaver, int], Awaitable[None]]
 """Schedules a draft for a time, in seconds since 1970. Raises NostrError: then it is a draft."""
-HERE_ONLY = "It waits on this machine, which must be on then, with one of your clients open."
 LEAST_TYPED = {"@": 1, "#": 1, ":": 2}
 """Characters of a word from which on something is offered, by its sign."""
 
@@ -80,9 +80,7 @@ class Purpose:
     @property
     def draft_name(self) -> str:
         """Each purpose has its own draft."""
-        if self.reply_to:
-            return drafts.reply_to(self.reply_to)
-        return drafts.quoting(self.quote) if self.quote else drafts.NEW_NOTE
+        return drafts.name_of(self.reply_to, self.quote)
 
 
 class NoteComposeScreen(ComposeScreen):

@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.drafts import DraftSaver
+from nostr_client.social.drafts import DraftSaver
 from nostr_client.tui.keymap import WRITING, Key, KeyGroup
 from nostr_client.tui.screens.compose import ComposeScreen, Submit
 from nostr_client.tui.screens.dialogs import PromptDialog, key_words

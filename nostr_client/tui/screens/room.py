@@ -13,9 +13,9 @@ from textual.widgets import Static
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
+from nostr_client.social.drafts import DraftFile, DraftSaver, SealedDraftSaver, private_room
 from nostr_client.social.messages.views import ChangeKind, Conversation, PrivateMessage
 from nostr_client.tui.app_messages import Open, Say
-from nostr_client.tui.drafts import DraftFile, DraftSaver, SealedDraftSaver, private_room
 from nostr_client.tui.keymap import HELP, WAY, Key, KeyGroup, hints
 from nostr_client.tui.message_renderer import MessageRenderer
 from nostr_client.tui.names import NameCache

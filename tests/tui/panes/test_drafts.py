@@ -10,12 +10,11 @@ import pytest
 from nostr_client.client import NostrClient
 from nostr_client.nips import nip19
 from nostr_client.protocol.filters import Filter
-from nostr_client.social import scheduled
+from nostr_client.social import drafts, scheduled
+from nostr_client.social.drafts import DraftFile, kept_drafts
 from nostr_client.social.scheduled import LATE, ScheduledNote
 from nostr_client.social.writing import Writing
-from nostr_client.tui import drafts
 from nostr_client.tui.app import NostrApp
-from nostr_client.tui.drafts import DraftFile, kept_drafts
 from nostr_client.tui.held_acts import HeldAct, HeldActs
 from nostr_client.tui.panes.drafts import UnsentList
 from nostr_client.tui.screens.dialogs import ConfirmDialog
@@ -50,8 +49,10 @@ async def test_drafts_are_listed_opened_and_thrown_away(world: World) -> None:
     roof = world.note("ben", "The roof is fixed.")
     await world.put(world.named("ben"), roof)
     ben = nip19.encode_npub(world.pubkey("ben"))
-    draft(world, drafts.reply_to(roof.id)).write(f"and the door, nostr:{ben}?")
-    draft(world, drafts.quoting("cd" * 32)).write("Content-Warning: x\n\nlook at this \x1b[2J")
+    draft(world, drafts.name_of(roof.id)).write(f"and the door, nostr:{ben}?")
+    draft(world, drafts.name_of(quote="cd" * 32)).write(
+        "Content-Warning: x\n\nlook at this \x1b[2J"
+    )
     draft(world, f"{drafts.private_room(['a'])}").write("encrypted text of nobody")
     async with world.at_home() as (app, pilot):
         app.action_section("drafts")
@@ -61,7 +62,7 @@ async def test_drafts_are_listed_opened_and_thrown_away(world: World) -> None:
         assert "private message" in shown(app)
         assert "encrypted text" not in shown(app)
         names = [one.name for one in kept_drafts(world.where, world.pubkey("ana"))]
-        await pilot.press(*"j" * names.index(drafts.reply_to(roof.id)), "enter")
+        await pilot.press(*"j" * names.index(drafts.name_of(roof.id)), "enter")
         await sees(app, "Answer to ben")
         assert "│ The roof is fixed." in shown(app)
         await pilot.press("escape")
@@ -94,6 +95,9 @@ async def test_a_note_is_scheduled_and_taken_back(world: World) -> None:
         app.action_section("drafts")
         await sees(app, "note  goes out t")
         await sees(app, "see you at eight")
+        await pilot.press("t")
+        await type_in(pilot, "in 3d\n")
+        await sees(app, "in 3 days")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, NoteComposeScreen))
         await sees(app, "see you at eight")

@@ -11,7 +11,7 @@ from nostr_client.accounts.bunker_meeting import SCAN_LIMIT, pair
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.nips.nip46 import BunkerRequest, BunkerResponse, NostrConnectUri
 from nostr_client.protocol.filters import Filter
-from nostr_client.tui.drafts import NEW_NOTE, DraftFile
+from nostr_client.social.drafts import NEW_NOTE, DraftFile
 from nostr_client.tui.screens import bunker as screens
 from nostr_client.tui.screens.bunker import BunkerScreen, ScanScreen, VisitDialog
 from nostr_client.tui.screens.compose import ComposeScreen

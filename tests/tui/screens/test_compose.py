@@ -12,10 +12,10 @@ from nostr_client import paths
 from nostr_client.errors import StoreFull
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.social import drafts
+from nostr_client.social.drafts import DraftFile
 from nostr_client.store.contract import EventStore, SaveResult
 from nostr_client.store.sqlite.store import SqliteStore
-from nostr_client.tui import drafts
-from nostr_client.tui.drafts import DraftFile
 from nostr_client.tui.screens import compose
 from nostr_client.tui.screens.compose import ComposeScreen
 from tests.conftest import StartRelay

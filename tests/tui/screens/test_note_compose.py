@@ -12,9 +12,9 @@ import pytest
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.tui import drafts
+from nostr_client.social import drafts
+from nostr_client.social.drafts import DraftFile
 from nostr_client.tui.app import NostrApp
-from nostr_client.tui.drafts import DraftFile
 from nostr_client.tui.screens.note_compose import NoteComposeScreen
 from tests.tui.world import World, burst, furnish, sees, shown, told, type_in, until
 
@@ -134,7 +134,7 @@ async def test_a_note_is_quoted(world: World) -> None:
         await type_in(pilot, "At last")
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
-        assert draft_of(world, drafts.quoting(roof.id)).read() == "At last"
+        assert draft_of(world, drafts.name_of(quote=roof.id)).read() == "At last"
         await pilot.press("Q", "ctrl+s")
         await sees(app, "Kept here.")
         [note] = await written(app, world)

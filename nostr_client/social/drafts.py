@@ -19,6 +19,8 @@ from typing import Final, NamedTuple
 from nostr_client.errors import DecryptionFailed, SignerError, StoreError
 from nostr_client.paths import Paths, private_folder, store_error, translated, write_private
 from nostr_client.signing.signer import Signer
+from nostr_client.social.draft_text import DraftText
+from nostr_client.social.writing import Writing
 
 SAVE_AFTER: Final = 0.3
 """Seconds without a key after which a draft is written."""
@@ -45,14 +47,11 @@ def private_room(members: Iterable[str]) -> str:
     return f"{PRIVATE}{room}"
 
 
-def quoting(event_id: str) -> str:
-    """The name of the draft that quotes an event."""
-    return f"quote-{event_id}"
-
-
-def reply_to(event_id: str) -> str:
-    """The name of the draft that answers an event."""
-    return f"reply-{event_id}"
+def name_of(reply_to: str = "", quote: str = "") -> str:
+    """The name of the draft of a note: each that answers or quotes another has its own."""
+    if reply_to:
+        return f"reply-{reply_to}"
+    return f"quote-{quote}" if quote else NEW_NOTE
 
 
 def put_before(text: str, begun: str) -> str:
@@ -117,6 +116,7 @@ class DraftFile:
     def __init__(self, paths: Paths, pubkey: str, name: str) -> None:
         if not _is_name(pubkey) or not _is_name(name):
             raise ValueError("a draft is named by lowercase letters, digits and hyphens")
+        self.name = name
         self.path: Path = paths.data / "drafts" / pubkey / f"{name}.txt"
         self.editor_file: Path = self.path.with_suffix(EDITING)
         """Where its text lies while another program edits it."""
@@ -195,6 +195,15 @@ class DraftFile:
         """A text that was not sent comes before what was begun since. Raises StoreError."""
         with _one_at_a_time:
             self._write(put_before(text, self.read()))
+
+
+async def put_back(paths: Paths, pubkey: str, writing: Writing) -> tuple[DraftFile, str]:
+    """What was to be sent is a draft again, before what was begun since: its file, and its text
+    there. Raises StoreError."""
+    file = DraftFile(paths, pubkey, name_of(writing.reply_to, writing.quote))
+    text = str(DraftText(writing.text, writing.warning))
+    await asyncio.to_thread(file.put_back, text)
+    return file, text
 
 
 class DraftSaver:

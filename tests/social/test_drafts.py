@@ -8,31 +8,36 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
+from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.tui import drafts
-from nostr_client.tui.drafts import LONGEST, DraftFile, DraftSaver, SealedDraftSaver
-from tests.tui.world import World
+from nostr_client.social import drafts
+from nostr_client.social.drafts import LONGEST, DraftFile, DraftSaver, SealedDraftSaver
 
 ME = "ab" * 32
 
 
-def draft(world: World, name: str = drafts.NEW_NOTE) -> DraftFile:
-    return DraftFile(world.where, ME, name)
+@pytest.fixture
+def where(tmp_path: Path) -> Paths:
+    return Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
 
 
-def test_a_draft_is_private_and_comes_back(world: World) -> None:
-    one = draft(world)
+def draft(where: Paths, name: str = drafts.NEW_NOTE) -> DraftFile:
+    return DraftFile(where, ME, name)
+
+
+def test_a_draft_is_private_and_comes_back(where: Paths) -> None:
+    one = draft(where)
     assert one.read() == ""
     one.write("half a\nthought 日本")
     assert one.read() == "half a\nthought 日本"
     assert stat.S_IMODE(one.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(one.path.parent.stat().st_mode) == 0o700
-    assert draft(world, drafts.reply_to("cd" * 32)).read() == "", "each has its own"
+    assert draft(where, drafts.name_of("cd" * 32)).read() == "", "each has its own"
 
 
-def test_nothing_but_blanks_leaves_no_file(world: World) -> None:
-    one = draft(world)
+def test_nothing_but_blanks_leaves_no_file(where: Paths) -> None:
+    one = draft(where)
     one.write("something")
     one.write("  \n")
     assert not one.path.exists()
@@ -40,8 +45,8 @@ def test_nothing_but_blanks_leaves_no_file(world: World) -> None:
 
 
 @pytest.mark.parametrize("data", [b"half \xf0\x9f", b"w" * (LONGEST + 5)], ids=["broken", "long"])
-def test_what_cannot_be_read_whole_is_kept_beside(world: World, data: bytes) -> None:
-    one = draft(world)
+def test_what_cannot_be_read_whole_is_kept_beside(where: Paths, data: bytes) -> None:
+    one = draft(where)
     for number in (1, 2):
         one.write("x")
         one.path.write_bytes(data)
@@ -51,8 +56,8 @@ def test_what_cannot_be_read_whole_is_kept_beside(world: World, data: bytes) -> 
     assert one.read()[:4] == data[:4].decode()
 
 
-async def test_a_draft_that_cannot_be_read_at_all_is_never_overwritten(world: World) -> None:
-    one = draft(world)
+async def test_a_draft_that_cannot_be_read_at_all_is_never_overwritten(where: Paths) -> None:
+    one = draft(where)
     one.path.mkdir(parents=True)
     (one.path / "inside").write_text("not lost")
     saver = DraftSaver(one)
@@ -67,9 +72,9 @@ async def test_a_draft_that_cannot_be_read_at_all_is_never_overwritten(world: Wo
 
 
 async def test_what_cannot_even_be_set_aside_stays(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    where: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = draft(world)
+    one = draft(where)
     one.path.mkdir(parents=True)
     saver = DraftSaver(one)
     with monkeypatch.context() as patch:
@@ -87,13 +92,13 @@ async def test_what_cannot_even_be_set_aside_stays(
     assert one.path.with_suffix(".damaged-1").is_dir()
 
 
-def test_a_name_leads_nowhere_else(world: World) -> None:
+def test_a_name_leads_nowhere_else(where: Paths) -> None:
     with pytest.raises(ValueError, match="named by"):
-        draft(world, "../../escape")
+        draft(where, "../../escape")
 
 
-async def test_the_last_text_is_the_one_kept(world: World) -> None:
-    saver = DraftSaver(draft(world))
+async def test_the_last_text_is_the_one_kept(where: Paths) -> None:
+    saver = DraftSaver(draft(where))
     saver.typed("one")
     saver.typed("two")
     await saver.flush()
@@ -102,28 +107,28 @@ async def test_the_last_text_is_the_one_kept(world: World) -> None:
     assert await saver.load() == ""
 
 
-async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(world: World) -> None:
-    first = DraftSaver(draft(world))
+async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(where: Paths) -> None:
+    first = DraftSaver(draft(where))
     first.typed("first")
     await first.flush()
-    second = DraftSaver(draft(world))
+    second = DraftSaver(draft(where))
     with first.sending("first"):
         assert await second.load() == "", "it is on its way: not offered again"
     assert await second.load() == "first"
     second.typed("second")
     await second.flush()
     await first.sent("first")
-    assert draft(world).read() == "second"
+    assert draft(where).read() == "second"
     await first.put_back("first")
-    assert draft(world).read() == "first\n\nsecond", "it was not sent after all"
+    assert draft(where).read() == "first\n\nsecond", "it was not sent after all"
 
 
 @pytest.mark.parametrize("sealed", [False, True])
-async def test_what_was_kept_of_it_before_was_not_begun_since(world: World, sealed: bool) -> None:
+async def test_what_was_kept_of_it_before_was_not_begun_since(where: Paths, sealed: bool) -> None:
     def saver() -> DraftSaver:
         if not sealed:
-            return DraftSaver(draft(world))
-        return SealedDraftSaver(draft(world), LocalSigner(SecretKey(b"\x01" * 32)))
+            return DraftSaver(draft(where))
+        return SealedDraftSaver(draft(where), LocalSigner(SecretKey(b"\x01" * 32)))
 
     first = saver()
     first.typed("one")  # then the disk was full
@@ -132,32 +137,32 @@ async def test_what_was_kept_of_it_before_was_not_begun_since(world: World, seal
     assert await saver().load() == "one, two"
 
 
-async def test_a_draft_that_could_not_be_written_is_not_forgotten(world: World) -> None:
-    one = draft(world)
-    world.where.data.parent.mkdir(parents=True, exist_ok=True)
-    world.where.data.write_text("no room here")
+async def test_a_draft_that_could_not_be_written_is_not_forgotten(where: Paths) -> None:
+    one = draft(where)
+    where.data.parent.mkdir(parents=True, exist_ok=True)
+    where.data.write_text("no room here")
     saver = DraftSaver(one)
     saver.typed("still here")
     for _ in range(2):
         with pytest.raises(StoreError):
             await saver.flush()
-    world.where.data.unlink()
+    where.data.unlink()
     await saver.flush()
     assert one.read() == "still here"
 
 
-async def test_a_disk_that_is_full_is_said(world: World, tmp_path: Path) -> None:
-    (world.where.data).parent.mkdir(parents=True, exist_ok=True)
-    world.where.data.write_text("a file where the folder should be")
-    saver = DraftSaver(draft(world))
+async def test_a_disk_that_is_full_is_said(where: Paths, tmp_path: Path) -> None:
+    (where.data).parent.mkdir(parents=True, exist_ok=True)
+    where.data.write_text("a file where the folder should be")
+    saver = DraftSaver(draft(where))
     saver.typed("text")
     with pytest.raises(StoreError):
         await saver.flush()
 
 
-async def test_a_private_draft_that_does_not_open_is_kept_beside_the_next(world: World) -> None:
+async def test_a_private_draft_that_does_not_open_is_kept_beside_the_next(where: Paths) -> None:
     one, other = (LocalSigner(SecretKey(bytes([n]) * 32)) for n in (1, 2))
-    file = draft(world, "room-1")
+    file = draft(where, "room-1")
     saver = SealedDraftSaver(file, one)
     saver.typed("for your eyes only")
     await saver.flush()
@@ -185,10 +190,10 @@ class Away(LocalSigner):
 
 @pytest.mark.parametrize("problem", [SignerUnavailable, SigningRefused])
 async def test_a_private_draft_waits_for_a_signer_that_is_away(
-    world: World, problem: type[Exception]
+    where: Paths, problem: type[Exception]
 ) -> None:
     signer = Away(SecretKey(b"\x01" * 32))
-    file = draft(world, "room-1")
+    file = draft(where, "room-1")
     saver = SealedDraftSaver(file, signer)
     saver.typed("still to be sent")
     await saver.flush()
@@ -201,9 +206,9 @@ async def test_a_private_draft_waits_for_a_signer_that_is_away(
     assert list(file.path.parent.iterdir()) == [file.path]
 
 
-async def test_a_private_draft_begun_meanwhile_is_not_taken_along(world: World) -> None:
+async def test_a_private_draft_begun_meanwhile_is_not_taken_along(where: Paths) -> None:
     signer = LocalSigner(SecretKey(b"\x01" * 32))
-    first, second = (SealedDraftSaver(draft(world, "room-1"), signer) for _ in range(2))
+    first, second = (SealedDraftSaver(draft(where, "room-1"), signer) for _ in range(2))
     first.typed("being sent")
     await first.flush()
     second.typed("begun since")
@@ -214,11 +219,11 @@ async def test_a_private_draft_begun_meanwhile_is_not_taken_along(world: World) 
     assert await first.load() == ""
 
 
-async def test_a_private_text_that_was_not_sent_comes_before_what_was_begun(world: World) -> None:
+async def test_a_private_text_that_was_not_sent_comes_before_what_was_begun(where: Paths) -> None:
     signer = LocalSigner(SecretKey(b"\x01" * 32))
-    saver = SealedDraftSaver(draft(world, "room-1"), signer)
+    saver = SealedDraftSaver(draft(where, "room-1"), signer)
     saver.typed("begun since")
     await saver.flush()
-    again = SealedDraftSaver(draft(world, "room-1"), signer)
+    again = SealedDraftSaver(draft(where, "room-1"), signer)
     await again.put_back("not sent")
     assert await again.load() == "not sent\n\nbegun since"
