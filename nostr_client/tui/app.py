@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from rich.text import Text
 from textual import events
-from textual.app import ComposeResult
+from textual.app import ComposeResult, ScreenStackError
 from textual.binding import BindingType
 from textual.css.query import NoMatches
 from textual.driver import Driver
@@ -443,10 +443,11 @@ class NostrApp(ThriftyApp[int]):
         self.start(ask, "quit")
 
     def _handle_exception(self, error: Exception) -> None:
-        """A screen that is put up while everything is taken down finds no widgets in it: that is
-        no error, and nothing that the person is told of."""
-        if isinstance(error, NoMatches) and (self._exit or not self.is_running):
-            log.debug("a screen came too late", exc_info=error)
+        """While everything is taken down, a screen that is put up finds no widgets in it, and a key
+        no screen: that is no error, and nothing that the person is told of."""
+        too_late = isinstance(error, NoMatches | ScreenStackError)
+        if too_late and (self._exit or not self.is_running):
+            log.debug("it came too late", exc_info=error)
             return
         super()._handle_exception(error)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from textual import events
 from textual.color import Color
 from textual.css.query import NoMatches
 from textual.pilot import Pilot
@@ -311,6 +312,13 @@ async def test_a_screen_that_comes_as_all_ends_is_no_error(world: World) -> None
         app.exit(0)
         app._handle_exception(NoMatches("no widget in it"))
     assert app.return_code == 0
+
+
+async def test_a_key_that_comes_as_all_ends_is_no_error(world: World) -> None:
+    async with world.app() as (app, _):
+        await app._close_all()
+        app._running = False
+        app.post_message(events.Key("escape", None))
 
 
 async def test_what_a_note_points_to_is_reached_by_keys_and_copied(world: World) -> None:
