@@ -259,7 +259,7 @@ def _read(
 
 
 async def _say_requests(context: ClientContext, client: NostrClient) -> None:
-    if waiting := len(await client.messages.requests()):
+    if waiting := sum(not room.muted for room in await client.messages.requests()):
         context.out.note(f"{waiting} of strangers: `nostr-client dm list --requests`")
 
 

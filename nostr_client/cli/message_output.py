@@ -52,6 +52,7 @@ def message_record(message: PrivateMessage) -> dict[str, Any]:
         "unread": message.unread,
         "protocol": str(message.protocol),
         "delivery": str(message.delivery),
+        "muted": message.muted,
     }
 
 
@@ -62,6 +63,7 @@ def conversation_record(conversation: Conversation) -> dict[str, Any]:
         "unread": conversation.unread,
         "request": conversation.request,
         "protocol": str(conversation.protocol),
+        "muted": conversation.muted,
         "last": message_record(conversation.last) if conversation.last else None,
     }
 
@@ -77,6 +79,8 @@ def message_lines(
         head.append(f"answers {message.reply_to[:12]}…")
     if message.unread:
         head.append("new")
+    if message.muted:
+        head.append(safe_line(message.muted, 80))
     lines = [" · ".join(head)]
     if message.deleted:
         lines.append(f"{END}deleted by who wrote it")
@@ -112,6 +116,8 @@ def conversation_line(conversation: Conversation, people: Mapping[str, Profile],
         parts.append(f"subject: {safe_line(conversation.subject, 60)}")
     if conversation.unread:
         parts.append(f"{conversation.unread} new")
+    if conversation.muted:
+        parts.append("muted")
     if conversation.last is not None:
         parts.append(when(conversation.last.created_at))
     lines = [" · ".join(parts)]

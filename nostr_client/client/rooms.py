@@ -236,6 +236,7 @@ class ClientRooms(ClientNetwork):
                 owner=me,
                 folder=data,
                 media=files,
+                mutes=lambda: self.mutes.matcher,
                 encryption=self._encryption,
                 clock=clock,
             )

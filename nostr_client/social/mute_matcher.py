@@ -42,17 +42,23 @@ class MuteMatcher:
             dict.fromkeys(folded(v) for name, v in named if name == "word" and folded(v))
         )
         self.kinds: Final = frozenset(muted_kinds)
-        self._owner = owner
+        self.owner = owner
 
     def why(self, event: Event) -> str:
         """Why `event` is hidden, in a few words, which may hold raw text; "" if it is not."""
-        if event.pubkey == self._owner:
+        if event.pubkey == self.owner:
             return ""
         if event.pubkey in self.people or self._is_paid_by_muted(event):
             return "by somebody you muted"
         if event.kind in self.kinds:
             return f"you muted kind {event.kind}"
         return self._why_tags(event) or self._why_words(event)
+
+    def why_said(self, author: str, text: str) -> str:
+        """The same of what `author` (hex) said in private: no event that others can see."""
+        if author == self.owner:
+            return ""
+        return "by somebody you muted" if author in self.people else self._why_text(text)
 
     def _is_paid_by_muted(self, event: Event) -> bool:
         """A receipt is signed by whoever was paid with; `P` says who paid (NIP-57)."""
@@ -75,8 +81,11 @@ class MuteMatcher:
     def _why_words(self, event: Event) -> str:
         if not self.words or event.kind in REPOSTS:  # those hold an event, in JSON
             return ""
-        text = "\n".join([event.content, *(t[1] for t in event.tags if t[0] in _READ and t[1:])])
-        text = folded(text)
+        read = (tag[1] for tag in event.tags if tag[0] in _READ and tag[1:])
+        return self._why_text("\n".join([event.content, *read]))
+
+    def _why_text(self, text: str) -> str:
+        text = folded(text) if self.words else ""
         found = next((word for word in self.words if word in text and _stands(word, text)), "")
         return f"you muted “{found}”" if found else ""
 

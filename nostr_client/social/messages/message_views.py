@@ -19,6 +19,7 @@ from nostr_client.social.messages.views import (
     MessageProtocol,
     PrivateMessage,
 )
+from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 from nostr_client.store.contract import Copy, CopyState
 
 MOST_QUOTES: Final = 50
@@ -26,18 +27,29 @@ MOST_FALLBACKS: Final = 5
 LONGEST_SUBJECT: Final = 200
 
 
-def conversation(mailbox: Mailbox, room: RoomState, now: int) -> Conversation:
+def conversation(
+    mailbox: Mailbox, room: RoomState, now: int, mutes: MuteMatcher = NOTHING_MUTED
+) -> Conversation:
     """A room with its last message."""
     alive = (m for m in mailbox.newest_first(room, None) if not _is_gone(m, now))
-    last = next(alive, None)
+    rumor = next(alive, None)
+    last = message(mailbox, room, rumor, mutes=mutes) if rumor else None
+    request = mailbox.is_request(room)
     return Conversation(
         members=room.members,
         subject=room.subject[1][:LONGEST_SUBJECT],
-        last=message(mailbox, room, last) if last else None,
+        last=last,
         unread=len(room.unread),
-        request=mailbox.is_request(room),
+        request=request,
         protocol=MessageProtocol.NIP04 if room.old and room.order else MessageProtocol.NIP17,
+        muted=is_muted(room, mutes) or bool(request and last and last.muted),
     )
+
+
+def is_muted(room: RoomState, mutes: MuteMatcher) -> bool:
+    """Is everybody else in the room muted?"""
+    others = room.members - {mutes.owner}
+    return bool(others) and others <= mutes.people
 
 
 def page(
@@ -58,6 +70,7 @@ def message(
     room: RoomState,
     rumor: KeptRumor,
     deliveries: Mapping[str, Delivery] | None = None,
+    mutes: MuteMatcher = NOTHING_MUTED,
 ) -> PrivateMessage:
     """One message; `deliveries` of own ones, by their ids."""
     deleted = mailbox.is_deleted(rumor)
@@ -80,6 +93,7 @@ def message(
         unread=rumor.id in room.unread,
         protocol=MessageProtocol.NIP04 if rumor.old else MessageProtocol.NIP17,
         delivery=(deliveries or {}).get(rumor.id, unknown) if mine else Delivery.RECEIVED,
+        muted="" if mine or deleted else mutes.why_said(rumor.author, rumor.content),
     )
 
 

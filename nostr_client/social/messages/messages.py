@@ -58,6 +58,7 @@ from nostr_client.social.messages.views import (
     PrivateMessage,
     Reachability,
 )
+from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 from nostr_client.social.views import Posted
 from nostr_client.tasks import OwnedTasks
 
@@ -89,11 +90,14 @@ class Messages(MessageReader):
         folder: Path,
         encryption: Signer | None = None,
         media: DialOptions | None = None,
+        mutes: Callable[[], MuteMatcher] = lambda: NOTHING_MUTED,
         clock: Callable[[], float] = time.time,
     ) -> None:
         name = owner[:16] or "nobody"
         path = folder / f"messages-{name}.sealed"
-        super().__init__(courier, follows, signer, owner=owner, path=path, clock=clock)
+        super().__init__(
+            *(courier, follows, signer), owner=owner, path=path, mutes=mutes, clock=clock
+        )
         self._encryption = encryption
         self._hand_out_lock = folder / f"messages-{name}.shown.lock"
         self.relays = DmRelays(courier, guard, owner, clock=clock)

@@ -25,6 +25,7 @@ from nostr_client.social.messages.views import (
     PrivateMessage,
 )
 from nostr_client.social.messages.word_index import WordIndex
+from nostr_client.social.mute_matcher import NOTHING_MUTED, MuteMatcher
 
 Cursor = tuple[int, str]
 
@@ -40,13 +41,15 @@ class MessageReader:
         *,
         owner: str,
         path: Path,
+        mutes: Callable[[], MuteMatcher] = lambda: NOTHING_MUTED,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`path` is where what was opened is kept."""
+        """`path` is where what was opened is kept; `mutes` says what the account hides now."""
         self.me = owner
         self._courier = courier
         self._follows = follows
         self._signer = signer
+        self._mutes = mutes
         self._clock = clock
         self._archive = MessageArchive(path, owner, clock=clock)
         self._teller = ChangeTeller()
@@ -86,7 +89,7 @@ class MessageReader:
         """One room; None where nothing was ever said or accepted."""
         await self.unlock()
         state = self._state(room)
-        return message_views.conversation(self._mailbox, state, self._now()) if state else None
+        return self._conversation(state, self._now()) if state else None
 
     async def messages(
         self, room: Collection[str], before: Cursor | None = None, limit: int = 50
@@ -107,10 +110,14 @@ class MessageReader:
         return (await self._views([rumor]))[0] if rumor else None
 
     async def unread(self) -> int:
-        """Unread messages in all rooms but requests."""
+        """Unread messages in all rooms but requests, of those who are not muted."""
         await self.unlock()
-        rooms = self._mailbox.rooms.values()
-        return sum(len(room.unread) for room in rooms if not self._mailbox.is_request(room))
+        mailbox, muted = self._mailbox, self._mutes().people
+        rooms = [room for room in mailbox.rooms.values() if not mailbox.is_request(room)]
+        if not muted:
+            return sum(len(room.unread) for room in rooms)
+        authors = (mailbox.messages[id].author for room in rooms for id in room.unread)
+        return sum(author not in muted for author in authors)
 
     async def unread_messages(
         self, room: Collection[str] | None = None, *, requests: bool = False, limit: int = 50
@@ -146,9 +153,14 @@ class MessageReader:
     async def copies(self, message_id: str) -> tuple[MemberCopies, ...]:
         """Where an own message stands, for each member; empty for one that was not sent here, and
         without copies for one that was delivered long ago."""
-        wraps = self._mailbox.wraps.get(message_id, {})
-        found = await self._courier.ledger.copies_of(list(wraps.values()))
-        return message_views.member_copies(wraps, found)
+        return (await self.copies_of([message_id])).get(message_id, ())
+
+    async def copies_of(self, message_ids: Sequence[str]) -> dict[str, tuple[MemberCopies, ...]]:
+        """The same of several, asked for at once; those that were not sent here are left out."""
+        wraps = message_views.wraps_of(self._mailbox, message_ids)
+        ids = [wrap for each in wraps.values() for wrap in each.values()]
+        found = await self._courier.ledger.copies_of(ids) if ids else {}
+        return {id: message_views.member_copies(each, found) for id, each in wraps.items()}
 
     # Inside
 
@@ -172,7 +184,10 @@ class MessageReader:
         now = self._now()
         rooms = [room for room in self._mailbox.rooms.values() if room.order]
         rooms.sort(key=lambda room: room.order[-1], reverse=True)
-        return [message_views.conversation(self._mailbox, room, now) for room in rooms]
+        return [self._conversation(room, now) for room in rooms]
+
+    def _conversation(self, room: RoomState, now: int) -> Conversation:
+        return message_views.conversation(self._mailbox, room, now, self._mutes())
 
     async def _view(self, message_id: str) -> PrivateMessage:
         found = await self.message(message_id)
@@ -189,11 +204,12 @@ class MessageReader:
     async def _views(self, rumors: Sequence[KeptRumor]) -> list[PrivateMessage]:
         mailbox = self._mailbox
         deliveries = await self._deliveries([r.id for r in rumors if r.author == self.me])
+        mutes = self._mutes()
         views: list[PrivateMessage] = []
         for rumor in rumors:
             room = mailbox.rooms.get(mailbox.room_of(rumor))
             if room is not None:
-                views.append(message_views.message(mailbox, room, rumor, deliveries))
+                views.append(message_views.message(mailbox, room, rumor, deliveries, mutes))
         return views
 
     async def _deliveries(self, own: Sequence[str]) -> dict[str, Delivery]:

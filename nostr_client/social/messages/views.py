@@ -74,6 +74,7 @@ class PrivateMessage(msgspec.Struct, frozen=True, kw_only=True):
     `reply_to` is the id of the message that it answers, "" for none; `quotes` are the values of
     its `q` tags; `reactions` are (pubkey, content), the oldest first. Where it is `deleted` its
     text is empty. `edited`: it stands in place of an earlier text. `expires_at` is 0 for never.
+    `muted` says why the account does not want to see it, which may hold raw text; "" if it does.
     """
 
     id: str
@@ -92,6 +93,7 @@ class PrivateMessage(msgspec.Struct, frozen=True, kw_only=True):
     unread: bool = False
     protocol: MessageProtocol = MessageProtocol.NIP17
     delivery: Delivery = Delivery.RECEIVED
+    muted: str = ""
 
     @property
     def cursor(self) -> tuple[int, str]:
@@ -105,6 +107,7 @@ class PrivateMessage(msgspec.Struct, frozen=True, kw_only=True):
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     """One room: `members` are its keys, the account's own among them, and name it. `subject` is the
     newest, "" without any. `request`: nobody who wrote here is followed, or was written to.
+    `muted`: everybody else in it is muted, or what a request says is; it counts as unread nowhere.
     """
 
     members: frozenset[str]
@@ -113,6 +116,7 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
     unread: int
     request: bool
     protocol: MessageProtocol = MessageProtocol.NIP17
+    muted: bool = False
 
     def others(self, me: str) -> tuple[str, ...]:
         """The members but `me`, sorted; `me` alone for a room with nobody else."""

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from nostr_client.errors import InvalidData, MessageNotSent, PlaintextTooLong, SigningRefused
+from nostr_client.nips import nip59
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.messages.views import (
     ChangeKind,
     Delivery,
@@ -18,6 +20,7 @@ from nostr_client.social.messages.views import (
     Obstacle,
     PrivateMessage,
 )
+from nostr_client.social.mute_matcher import MuteMatcher
 from tests.routing.rooms import ANA, BEN, CY, DEAD, LIMIT, Clock, Relay, signed
 from tests.social.messages.people import NOW, dm_list, eventually, person, wraps_sent
 
@@ -395,3 +398,42 @@ async def test_a_watched_account_reads_and_writes_nothing(tmp_path: Path) -> Non
         with pytest.raises(SigningRefused):
             await ana.messages.send([B], "no")
         assert not ana.messages.status.running
+
+
+async def test_muted_people_and_words_are_told_and_count_as_unread_nowhere(tmp_path: Path) -> None:
+    async def wrapped(key: SecretKey, text: str, *others: str) -> Event:
+        signer, tags = LocalSigner(key), tuple(("p", p) for p in (A, *others))
+        draft = Draft(kinds.CHAT_MESSAGE, text, tags, NOW - 60)
+        rumor = nip59.Rumor.of(draft, signer.pubkey, NOW)
+        sealed = await signer.nip44_encrypt(A, rumor.json)
+        return nip59.wrap(await signer.sign(nip59.seal_draft(sealed, NOW)), A, NOW)
+
+    follows = signed(ANA, kinds.FOLLOWS, tags=(("p", B),), at=NOW)
+    wraps = [
+        await wrapped(BEN, "from ben"),
+        await wrapped(BEN, "to both", C),
+        await wrapped(CY, "to both, too", B),
+        await wrapped(CY, "cheap watches"),
+    ]
+    async with person(tmp_path, ANA, follows, *wraps) as ana:
+        messages = ana.messages
+
+        async def opened() -> bool:
+            return messages.status.opened == len(wraps)
+
+        await eventually(opened)
+        assert await messages.unread() == 3
+        messages._mutes = lambda: MuteMatcher([("word", "watches")], owner=A)
+        [spam] = await messages.requests()
+        assert spam.muted
+        assert [room.muted for room in await messages.conversations()] == [False, False]
+        messages._mutes = lambda: MuteMatcher([("p", B)], owner=A)
+        assert {room.members: room.muted for room in await messages.conversations()} == {
+            frozenset({A, B}): True,
+            frozenset({A, B, C}): False,
+        }
+        both = {m.text: m.muted for m in await messages.messages([B, C])}
+        assert both == {"to both": "by somebody you muted", "to both, too": ""}
+        assert await messages.unread() == 1
+        [request] = await messages.requests()
+        assert not request.muted
