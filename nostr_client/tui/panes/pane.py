@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from textual.containers import Vertical
+from textual.widget import Widget
 
 from nostr_client.accounts.account import Account
 from nostr_client.client import NostrClient
@@ -22,6 +23,7 @@ from nostr_client.tui.held_acts import HeldActs
 from nostr_client.tui.keymap import LIST, KeyGroup
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.targets import Target
 from nostr_client.tui.widgets.list_place import ListPlace
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.widgets.windowed_list import WindowedList
@@ -57,6 +59,14 @@ class PaneView(Vertical):
     def notes(self) -> NoteList | None:
         """The same if it is a list of notes, whose threads can be shown beside it."""
         return None
+
+    def shows(self, target: Target) -> bool:
+        """Is this the place for a target, beside the list? Then it stands there, with the keys."""
+        return False
+
+    def keys_at(self, widget: Widget) -> tuple[KeyGroup, ...]:
+        """The keys that work in a widget which has the focus; none: those of the section."""
+        return ()
 
     def open(self) -> None:
         """The section comes to the front."""

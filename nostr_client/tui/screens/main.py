@@ -196,7 +196,9 @@ class MainScreen(Screen[None]):
     # Columns
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """The detail is about what has the keys."""
+        """The detail is about what has the keys, and so are the hints."""
+        keys = self.view.keys_at(event.widget) or self.pane.key_groups
+        self._hints.hints = hints(*keys, EVERYWHERE)
         column = self.columns.holding(event.widget)
         if column is not None and self.detail.display and column.view.notes is not None:
             note = column.view.notes.note
@@ -259,6 +261,8 @@ class MainScreen(Screen[None]):
             message.stop()
             self.detail.show(message.target, at_once=True)
             self.detail.notes.focus()
+        elif self.view.shows(message.target):
+            message.stop()
 
     def on_unfolded(self) -> None:
         self._redraw_notes()
