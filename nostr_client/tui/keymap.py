@@ -27,6 +27,10 @@ _own: ContextVar[Mapping[str, tuple[str, ...]]] = ContextVar(
 )
 
 
+_defaults: Final[dict[str, str]] = {}
+"""The keys that a binding has by itself, by its id: every group that is made puts its own here."""
+
+
 def bind_own(keys: Mapping[str, tuple[str, ...]]) -> None:
     """From here on, in this context, the bindings of these ids have these keys (Textual's names);
     none at all: they are removed."""
@@ -90,6 +94,8 @@ class KeyGroup:
             keys.append(key if key.place else replace(key, place=place, name=name))
         object.__setattr__(self, "place", place)
         object.__setattr__(self, "keys", tuple(keys))
+        for key in keys:
+            _defaults.setdefault(key.id, key.keys)
 
     def bindings(self, *, without: Iterable[str] = ()) -> list[BindingType]:
         """Textual's bindings for a widget or screen; `without` names actions to leave out."""
@@ -101,12 +107,29 @@ class KeyGroup:
         ]
 
 
+def key_for(id: str) -> str:
+    """The key of a binding as a person reads it, by its id; of one that has none what does the same
+    at the `:` line. Raises KeyError."""
+    own = _own.get().get(id)
+    key, *_ = own if own else ("",) if own is not None else _defaults[id].split(",")
+    return key_name(key) if key else f":{id.partition('.')[2]}"
+
+
+def with_keys(words: str) -> str:
+    """`words` in which ids of bindings stand in braces, with their keys: `{app.back} goes back`.
+
+    For words of ours alone: what comes from elsewhere is put in afterwards.
+    """
+    return _ID.sub(lambda found: key_for(found[1]), words)
+
+
 def hints(*groups: KeyGroup) -> tuple[tuple[str, str], ...]:
     """Key and word for the hint line, in the order of the groups."""
     chosen = (key for group in groups for key in group.keys if key.hint and key.bound)
     return tuple((key_name(key.bound[0]), key.hint) for key in chosen)
 
 
+_ID: Final = re.compile(r"\{(\w+\.\w+)\}")
 _NAMES: Final = {
     "slash": "/",
     "backslash": "\\",

@@ -22,6 +22,7 @@ from nostr_client.tui.targets import (
     NoteTarget,
     PersonTarget,
     RelayTarget,
+    RoomTarget,
     SectionTarget,
     TagTarget,
     Target,
@@ -32,7 +33,7 @@ from nostr_client.tui.widgets.watched_feed import relay_feed, tag_feed
 MOST_OPEN: Final = 20
 """Screens one above the other at most; where one was before them is still known."""
 MOST_REMEMBERED: Final = 200
-PLACES: Final = (TargetScreen, RoomScreen, SurvivalScreen)
+PLACES: Final = (TargetScreen, SurvivalScreen)
 """Screens that going to a section leaves."""
 
 
@@ -142,6 +143,8 @@ def screen_for(main: MainScreen, target: Target) -> TargetScreen | None:
             return ThreadScreen(main.client, main.renderer, target)
         case PersonTarget():
             return ProfileScreen(main.client, main.renderer, target)
+        case RoomTarget():
+            return RoomScreen(main.client, main.names, target)
         case AddressTarget(is_feed=True):
             return NamedSetScreen(main.client, main.renderer, main.names, target)
         case AddressTarget():

@@ -12,7 +12,6 @@ from nostr_client.tui.composer import Composer
 from nostr_client.tui.navigation import screen_for
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.note_compose import NoteComposeScreen
-from nostr_client.tui.screens.room import RoomScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 
 LOOK_EVERY = 5.0
@@ -54,9 +53,6 @@ def _reopen(screen: Screen[Any], composer: Composer) -> Reopen | None:
         case TargetScreen():
             target = screen.target
             return lambda main: screen_for(main, target)
-        case RoomScreen():
-            members = screen.members
-            return lambda main: RoomScreen(main.client, members, main.names)
         case NoteComposeScreen():
             purpose = replace(screen.purpose, text="")  # which is a draft by now
             return lambda main: composer.screen(main, purpose)

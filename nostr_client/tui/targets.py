@@ -70,6 +70,15 @@ class PersonTarget:
 
 
 @dataclass(frozen=True)
+class RoomTarget:
+    """A private conversation: its members (hex), the account among them. `select` is the id of the
+    message to be shown."""
+
+    members: frozenset[str]
+    select: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
 class TagTarget:
     """A hashtag, in lower case, without its sign."""
 
@@ -103,6 +112,7 @@ Target = (
     | NoteTarget
     | AddressTarget
     | PersonTarget
+    | RoomTarget
     | TagTarget
     | RelayTarget
     | WebTarget

@@ -28,8 +28,7 @@ from nostr_client.tui.app_messages import ActRequest, Open, Say, WriteOn
 from nostr_client.tui.keymap import LIST, Key, KeyGroup
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
-from nostr_client.tui.screens.room import RoomScreen
-from nostr_client.tui.targets import NoteTarget
+from nostr_client.tui.targets import NoteTarget, RoomTarget
 from nostr_client.tui.time_format import moment
 from nostr_client.tui.unsent_rows import (
     DraftRow,
@@ -261,7 +260,7 @@ class DraftsPane(PaneView):
     async def _open_room(self, draft: KeptDraft) -> None:
         for room in await self._client.messages.conversations():
             if draft.name.startswith(private_room(room.members)):
-                self.app.push_screen(RoomScreen(self._client, room.members, self._names))
+                self.post_message(Open(RoomTarget(room.members)))
                 return
         self.post_message(Say("Its conversation is not here: there it is opened.", "warning"))
 

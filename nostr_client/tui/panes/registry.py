@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Final
 
-from nostr_client.tui import panes
+from nostr_client.tui import panes, room_panel
 from nostr_client.tui.acts.registry import NOTE, PERSON
 from nostr_client.tui.keymap import (
     APP_KEYS,
@@ -34,7 +34,6 @@ from nostr_client.tui.screens import (
     log,
     message_details,
     private_compose,
-    room,
     secret,
     sent,
     survival,
@@ -99,7 +98,7 @@ EVERYWHERE: Final = KeyGroup(
 
 
 OF_COPIES: Final = (*(copies.KEYS, survival.KEYS, audit.KEYS, sent.KEYS, log.KEYS, why.KEYS),)
-OF_ROOMS: Final = (room.KEYS, message_details.KEYS, found_messages.KEYS)
+OF_ROOMS: Final = (room_panel.KEYS, message_details.KEYS, found_messages.KEYS)
 
 
 def key_groups(here: Iterable[KeyGroup] = ()) -> tuple[KeyGroup, ...]:

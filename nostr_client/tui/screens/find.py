@@ -61,6 +61,7 @@ KEYS: Final = KeyGroup(
         Key("up,ctrl+p", "previous", "Up one", priority=True),
         Key("enter", "go", "Open it; without a row, all notes with these words", "open", True),
         Key("ctrl+f", "follow", "Follow the person, or no longer (asks)", "follow", priority=True),
+        Key("ctrl+o", "message", "Write to the person in private", "message", priority=True),
         Key("tab", "narrow(1)", "Only people, tags, notes, relays; all again", "only", True),
         Key("shift+tab", "narrow(-1)", "The other way round", priority=True, name="narrow_back"),
         Key("escape", "leave", "Back", "back", priority=True),
@@ -251,6 +252,14 @@ class FindScreen(ModalScreen[Target]):
         if row is not None and row.person is not None:
             self.app.post_message(ACT_BY_ID["follow"].on(row.person))
 
+    def action_message(self) -> None:
+        """To the conversation with the person: find makes room for it."""
+        row = self.selected
+        if row is not None and row.person is not None:
+            self._keep_found()
+            self.dismiss(None)
+            self.app.post_message(ACT_BY_ID["message"].on(row.person))
+
     def on_screen_resume(self) -> None:
         """A question was answered above: whom one follows may have changed."""
         self._begin()
@@ -278,12 +287,16 @@ class FindScreen(ModalScreen[Target]):
             self._open(SectionTarget("search"))
 
     def _open(self, target: Target) -> None:
-        """Open it; what was found stays to be gone back to, in its section."""
+        """Open it."""
+        self._keep_found()
+        self.dismiss(target)
+
+    def _keep_found(self) -> None:
+        """What was found stays to be gone back to, in its section."""
         typed = self._input.value
         if pointed_at(typed) is None:
             asked = self._asked if self._asked.typed == typed else RelayFindings(typed)
             self._client.search.kept = asked
-        self.dismiss(target)
 
     def _go_to(self, pointer: Pointer) -> None:
         target = target_at(pointer)

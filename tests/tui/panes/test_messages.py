@@ -14,11 +14,14 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.messages import mailbox
+from nostr_client.tui import room_panel
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.panes import messages as messages_pane
-from nostr_client.tui.screens import compose
-from nostr_client.tui.screens import room as room_module
+from nostr_client.tui.panes.messages import MessagesPane
+from nostr_client.tui.screens import compose, find
+from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.room import RoomScreen
+from nostr_client.tui.targets import PersonTarget, RoomTarget
 from tests.conftest import StartRelay
 from tests.tui.world import World, burst, sees, shown, told, type_in, until
 from tests.waiting import LIMIT
@@ -39,7 +42,7 @@ async def test_a_conversation(world: World, monkeypatch: pytest.MonkeyPatch) -> 
         await pilot.press("4")
         await sees(app, "hello ")
         await pilot.press("enter")
-        await sees(app, "you  now · kept here, not delivered yet")
+        await sees(app, "you  now  ○ waiting, kept here: ben 0 of 1")
         assert "\x1b" not in shown(app)
         await pilot.press("n")
         await sees(app, "Private message")
@@ -192,18 +195,18 @@ async def test_a_found_message_is_shown_however_old(world: World) -> None:
         await until(lambda: client.messages.status.opened == len(texts))
         [found] = await client.messages.search("needle")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(room_module, "STEP", 3)
-            screen = RoomScreen(client, found.room, app.main.names, select=found.id)
+            patch.setattr(room_panel, "STEP", 3)
+            screen = RoomScreen(client, app.main.names, RoomTarget(found.room, found.id))
             app.push_screen(screen)
             await sees(app, "needle")
-            assert screen.messages.selected == found
+            assert screen.panel.messages.selected == found
             screen.dismiss(None)
-            screen = RoomScreen(client, found.room, app.main.names)
+            screen = RoomScreen(client, app.main.names, RoomTarget(found.room))
             app.push_screen(screen)
             await sees(app, "hay 6")
-            assert len(screen.messages.items) == 3
-            screen.messages.action_newest()
-            await until(lambda: len(screen.messages.items) > 3)
+            assert len(screen.panel.messages.items) == 3
+            screen.panel.messages.action_newest()
+            await until(lambda: len(screen.panel.messages.items) > 3)
 
 
 async def test_a_room_opens_at_what_is_unread_and_only_what_was_in_view_is_read(
@@ -380,3 +383,114 @@ async def test_message_relays_are_asked_for_and_who_has_none_is_invited(world: W
         await until(lambda: "kind 10050" in app.clipboard)
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
+
+
+@pytest.mark.slow
+async def test_beside_the_list_a_conversation_is_read_when_it_has_the_keys_and_stays_where_it_is(
+    world: World,
+) -> None:
+    ben, cy = world.pubkey("ben"), world.pubkey("cy")
+    await world.account()
+    lists = [world.event(n, kinds.DM_RELAYS, "", (("relay", NOWHERE),), 60) for n in ("ana", "ben")]
+    await world.put(
+        world.follows("ana", "ben", "cy"),
+        *(world.named("ben"), world.named("cy"), *lists),
+        await received(world, "the roof", 500),
+        await received(world, "coffee?", 900, "cy"),
+    )
+    async with world.at_home((130, 30)) as (app, pilot):
+        main = app.main
+        assert main is not None
+        messages = main.client.messages
+        pane = main.views["messages"]
+        assert isinstance(pane, MessagesPane)
+        await pilot.press("4")
+        await until(lambda: pane.panel.chosen is not None)
+        await sees(app, "ben  1 unread")
+        assert pane.panel.chosen.text == "the roof"
+        await pilot.press("j")
+        await until(lambda: pane.panel.chosen is not None and pane.panel.chosen.author == cy)
+        assert await messages.unread() == 2, "who passes has not read"
+        await sees(app, "n new")
+        await pilot.press("enter")
+        await until(lambda: pane.panel.messages.has_focus)
+        await until_async(lambda: unread_of(app), range(1, 2))
+        await sees(app, "n write")
+        assert app.screen is main
+        await main.client.store.save([await received(world, "one more", 1, "cy")])
+        await until(lambda: len(pane.panel.messages.items) == 2)
+        assert pane.panel.chosen.text == "coffee?", "the cursor stays on what it was on"
+        await sees(app, "one more")
+        await until_async(lambda: unread_of(app), range(1, 2))
+        await pilot.press("escape")
+        await until(lambda: pane.rooms.has_focus)
+        app.open(RoomTarget(frozenset({ben, world.pubkey("ana")})))
+        await until(lambda: pane.panel.messages.has_focus)
+        await until(lambda: pane.panel.chosen is not None and pane.panel.chosen.author == ben)
+        await pilot.press("n")
+        await sees(app, "Private message")
+        await type_in(pilot, "on my way")
+        await pilot.press("ctrl+s")
+        await until(lambda: pane.panel.chosen is not None and pane.panel.chosen.text == "on my way")
+        await pilot.resize_terminal(100, 30)
+        await until(lambda: pane.rooms.has_focus)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, RoomScreen))
+        await pilot.press("escape")
+        await until(lambda: app.screen is main)
+        await pilot.press("greater_than_sign")
+        await until(lambda: isinstance(app.screen, RoomScreen))
+
+
+@pytest.mark.slow
+async def test_a_muted_person_s_room_is_folded_and_not_lost(world: World) -> None:
+    await world.account()
+    await world.put(
+        world.follows("ana", "ben", "cy"),
+        *(world.named("ben"), world.named("cy")),
+        world.event("ana", kinds.MUTES, "", (("p", world.pubkey("ben")),), 60),
+        await received(world, "nasty words"),
+        await received(world, "kind words", name="cy"),
+    )
+    async with world.at_home() as (app, pilot):
+        await pilot.press("4")
+        await sees(app, "muted: 1 room · enter shows them")
+        assert "nasty" not in shown(app)
+        assert await unread_of(app) == 1
+        await pilot.press("G", "enter")
+        await sees(app, "muted  ben")
+        assert "nasty" not in shown(app)
+        await pilot.press("G", "enter")
+        await sees(app, "by somebody you muted · enter shows it")
+        await pilot.press("enter")
+        await sees(app, "nasty words")
+
+
+@pytest.mark.slow
+async def test_a_profile_and_find_open_the_conversation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(find, "PAUSE", 0.01)
+    ben = world.pubkey("ben")
+    await world.account()
+    lists = [world.event(n, kinds.DM_RELAYS, "", (("relay", NOWHERE),), 60) for n in ("ana", "ben")]
+    await world.put(world.named("ben"), *lists, await received(world, "well?"))
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        client = app.main.client
+        client.messages.start()
+        await until(lambda: client.messages.status.opened == 1)
+        app.open(PersonTarget(ben))
+        await sees(app, "d message")
+        await pilot.press("d")
+        await sees(app, "well?")
+        assert isinstance(app.screen, RoomScreen)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await pilot.press("slash")
+        await until(lambda: isinstance(app.screen, find.FindScreen))
+        await type_in(pilot, "ben")
+        await until(lambda: app.screen.selected is not None and app.screen.selected.person)
+        await pilot.press("ctrl+o")
+        await until(lambda: isinstance(app.screen, RoomScreen))
+        await sees(app, "well?")
