@@ -166,6 +166,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     pictures: Literal["followed", "always", "asked"] = "followed"
     """Which come by themselves, where they can be shown: those of people who are followed, and
     `always` also over SSH; or none before it is asked for."""
+    avatars: bool = False
+    """Is there room for the pictures that people have of themselves? They come as `pictures` do."""
     link_titles: bool = False
     """May the pages be asked for their titles that people who are followed link to?"""
     compression: bool = False

@@ -279,7 +279,8 @@ class NostrApp(ThriftyApp[int]):
             return
 
         async def find() -> None:
-            target = await self.ask(FindScreen(main.client, main.client.search.kept.typed))
+            typed = main.client.search.kept.typed
+            target = await self.ask(FindScreen(main.client, typed, main.pictures.avatars))
             if target is not None:
                 self.open(target)
 

@@ -26,6 +26,7 @@ from nostr_client.social.pointers import (
 )
 from nostr_client.social.search import FoundRelay, FoundTag, LocalFindings, RelayFindings
 from nostr_client.social.views import NoteView, Profile
+from nostr_client.tui.avatars import INDENT, Avatars
 from nostr_client.tui.targets import (
     NoteTarget,
     PersonTarget,
@@ -46,6 +47,8 @@ COLUMN: Final = 12
 """Cells that a name takes at most, and at least, where something stands behind it."""
 CHARACTERS: Final = 400
 """Of a note, from which its line is made."""
+ABOUT: Final = 200
+"""Cells of what a person says of themselves."""
 ALL_NOTES: Final = "all notes"
 
 
@@ -135,12 +138,24 @@ FEW_BEHIND: Final = 200
 
 
 class FindRenderer(ItemRenderer[FindRow]):
-    """A row on one line: what it is of, what it is called, what it says, and what else is known."""
+    """A row on one line: what it is of, what it is called, what it says, and what else is known.
+    A person's stands beside their picture, where there is room for these."""
+
+    def __init__(self, avatars: Avatars | None = None) -> None:
+        self._avatars = avatars
 
     def key(self, item: FindRow) -> str:
         return item.key
 
     def lines(self, item: FindRow, width: int, style: Styles) -> list[Content]:
+        person, avatars = item.person, self._avatars
+        if person is None or avatars is None or not avatars.on:
+            return [self._line(item, width, style)]
+        about = Content.styled(safe_line(person.about, ABOUT), style("list--dim"))
+        below = (Content(" " * HEAD) + about).truncate(width - INDENT, ellipsis=True)
+        return avatars.beside(person, [self._line(item, width - INDENT, style), below])
+
+    def _line(self, item: FindRow, width: int, style: Styles) -> Content:
         dim = style("list--dim")
         head = Content.styled((item.sort if item.first else "").ljust(HEAD), dim)
         aside = Content.styled(f"  {item.aside}" if item.aside else "", dim)
@@ -151,7 +166,7 @@ class FindRenderer(ItemRenderer[FindRow]):
                 name.pad_right(max(COLUMN - name.cell_length, 0)), "  ", item.said
             )
         text = name.truncate(room, ellipsis=True, pad=True)
-        return [Content.assemble(head, text, aside).truncate(width, ellipsis=True)]
+        return Content.assemble(head, text, aside).truncate(width, ellipsis=True)
 
 
 def _pointed(typed: str) -> Iterator[FindRow]:

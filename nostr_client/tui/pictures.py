@@ -28,6 +28,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.media import thumbnails
 from nostr_client.social.media.thumbnail_folder import Pixels
 from nostr_client.social.views import NoteView
+from nostr_client.tui.avatars import Avatars
 from nostr_client.tui.faces.media import says_of
 from nostr_client.tui.half_blocks import fitted_rows, half_blocks
 from nostr_client.tui.widgets.items import Styles
@@ -54,8 +55,17 @@ class Pictures:
     """Those of the account of `client`. `by_themselves`: for whom is followed they need not be
     asked for."""
 
-    def __init__(self, client: NostrClient, *, by_themselves: bool, titles: bool = False) -> None:
+    def __init__(
+        self,
+        client: NostrClient,
+        *,
+        by_themselves: bool,
+        titles: bool = False,
+        avatars: bool = False,
+    ) -> None:
         self._client = client
+        on = avatars and self.may_be_shown
+        self.avatars = Avatars(self._fetch, self._avatar_comes, on=on)
         self._by_themselves = by_themselves and thumbnails.is_available()
         self._titles = titles
         self._small: OrderedDict[str, Pixels | str] = OrderedDict()
@@ -98,6 +108,10 @@ class Pictures:
 
     def _is_near(self, view: NoteView) -> bool:
         return view.mine or view.author.pubkey in self._followed
+
+    def _avatar_comes(self, pubkey: str) -> bool:
+        is_near = pubkey in self._followed or pubkey == self._client.pubkey
+        return self._by_themselves and is_near
 
     def ask(self, view: NoteView) -> None:
         """The person wants to see those of this note, and those that failed once more."""
@@ -150,15 +164,16 @@ class Pictures:
             if (item.blurhash or item.thumbhash) and item.url not in self._grounds:
                 self._grounds[item.url] = await asyncio.to_thread(_ground, item)
                 on_change()
-            self._small[item.url] = await self._client.media.thumbnails.small(
-                item, view.event.pubkey
-            )
+            self._small[item.url] = await self._fetch(item, view.event.pubkey)
         except NostrError as error:
             self._small[item.url] = str(error)
         finally:
             self.loading.discard(item.url)
             self._forget(item.url)
             on_change()
+
+    async def _fetch(self, item: MediaItem, author: str) -> Pixels:
+        return await self._client.media.thumbnails.small(item, author)
 
     async def _load_title(self, url: str) -> None:
         """One that cannot be had is none: the link stands in the note."""

@@ -78,9 +78,9 @@ def follow_rows(
         return [FactRow("none", "", "No follow list of theirs is here; relays are asked for it.")]
     rows = [FactRow("count", "", f"{len(people)} people", "list--dim")]
     for pubkey in people[:MOST_PEOPLE]:
-        label = (profiles.get(pubkey) or Profile(pubkey)).label
+        person = profiles.get(pubkey) or Profile(pubkey)
         mark = "you too" if pubkey in yours else ""
-        rows.append(FactRow(pubkey, mark, label, opens=PersonTarget(pubkey)))
+        rows.append(FactRow(pubkey, mark, person.label, opens=PersonTarget(pubkey), person=person))
     if (more := len(people) - MOST_PEOPLE) > 0:
         rows.append(FactRow("more", "", f"and {more} more", "list--dim"))
     return rows

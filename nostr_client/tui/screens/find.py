@@ -34,6 +34,7 @@ from nostr_client.social.search import (
 )
 from nostr_client.social.views import NoteView
 from nostr_client.tui.acts.registry import ACT_BY_ID
+from nostr_client.tui.avatars import Avatars
 from nostr_client.tui.find_rows import (
     NARROWED,
     FindRenderer,
@@ -46,6 +47,7 @@ from nostr_client.tui.find_rows import (
 )
 from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.targets import SectionTarget, Target
+from nostr_client.tui.widgets.fetching_list import PersonList
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.inputs import LineInput
 from nostr_client.tui.widgets.items import FixedItems
@@ -97,11 +99,15 @@ class FindScreen(ModalScreen[Target]):
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
-    def __init__(self, client: NostrClient, typed: str = "") -> None:
+    def __init__(
+        self, client: NostrClient, typed: str = "", avatars: Avatars | None = None
+    ) -> None:
         super().__init__()
         self._client = client
         self._input = FindInput(typed, placeholder=PLACEHOLDER)
-        self._list: WindowedList[FindRow] = WindowedList(FindRenderer(), gap=0)
+        self._list: WindowedList[FindRow] = PersonList(
+            FindRenderer(avatars), lambda row: row.person, avatars
+        )
         self._list.can_focus = False
         self._only = ""
         self._here = LocalFindings("")

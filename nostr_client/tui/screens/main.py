@@ -103,6 +103,7 @@ class MainScreen(Screen[None]):
             client,
             by_themselves=wanted_by(environment.config, os.environ),
             titles=environment.config.media and environment.config.link_titles,
+            avatars=environment.config.avatars,
         )
         self.renderer = NoteRenderer(self.names.label, pictures=self.pictures)
         self.renderer.namesake = client.lookalikes.of

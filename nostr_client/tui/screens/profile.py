@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
@@ -24,6 +25,7 @@ from nostr_client.social.views import Cursor, NoteView, Profile
 from nostr_client.tui.acts.act import PersonAct
 from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE, PERSON
 from nostr_client.tui.app_messages import Open, Say
+from nostr_client.tui.avatars import HEAD_ACROSS, HEAD_ROWS
 from nostr_client.tui.fact_rows import FactRenderer, FactRow
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
 from nostr_client.tui.note_renderer import NoteRenderer, not_the_one
@@ -39,6 +41,7 @@ from nostr_client.tui.profile_rows import (
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import PersonTarget
 from nostr_client.tui.widgets.feed import NoteFeed
+from nostr_client.tui.widgets.fetching_list import PersonList
 from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Chosen
@@ -68,6 +71,7 @@ KEYS: Final = KeyGroup(
     (
         Key("right_square_bracket,l", "turn(1)", "The next part", "next part"),
         Key("left_square_bracket,h", "turn(-1)", "The part before"),
+        Key("V", "avatar", "Show their picture"),
     ),
 )
 
@@ -116,14 +120,22 @@ class ProfileScreen(TargetScreen):
         self._tab = ProfileTab.NOTES
         self._mutual = ""
         self._feeds: dict[ProfileTab, NoteFeed] = {}
-        self._facts: WindowedList[FactRow] = WindowedList(FactRenderer(), gap=0, id=FACTS)
+        self._pictures = renderer.pictures
+        self._avatars = renderer.pictures.avatars if renderer.pictures is not None else None
+        self._face = Static("", markup=False, id="face")
+        self._facts: WindowedList[FactRow] = PersonList(
+            FactRenderer(self._avatars), lambda row: row.person, self._avatars, id=FACTS
+        )
         self._drawn: ProfileTab | None = None
         """The part whose facts stand in the list."""
         self._fetched: set[ProfileTab] = set()
         """The parts of which relays were asked."""
 
     def compose(self) -> ComposeResult:
-        yield Static("", markup=False, id="about")
+        with Horizontal(id="person"):
+            self._face.display = self._avatars is not None and self._avatars.on
+            yield self._face
+            yield Static("", markup=False, id="about")
         yield Static(_tab_line(self._tab), markup=False, classes="head", id="parts-line")
         self._switcher = ContentSwitcher(initial=ProfileTab.NOTES, id="parts")
         with self._switcher:
@@ -276,6 +288,7 @@ class ProfileScreen(TargetScreen):
             for one in await self._client.assertions.of(self.pubkey)
         ]
         set_text(self, "#about", self._about())
+        self._draw_face()
         if self._tab not in _FEEDS:
             await self._draw_facts(self._tab)
 
@@ -316,6 +329,32 @@ class ProfileScreen(TargetScreen):
                 Content.assemble(("pinned: ", dim), safe_line(event.content, PINNED_CELLS))
             )
         return Content("\n").join(lines)
+
+    def _draw_face(self) -> None:
+        """The picture, in the room that is kept for it; it is fetched where it comes by itself."""
+        if self._avatars is None or not self._face.display:
+            return
+        lines = self._avatars.lines(self._profile, HEAD_ACROSS, HEAD_ROWS)
+        self._face.update(Content("\n").join(lines))
+        if self._avatars.is_missing(self._profile):
+            start_worker(self, self._load_face, "face", exclusive=True)
+
+    async def _load_face(self) -> None:
+        if self._avatars is not None:
+            problem = await self._avatars.load(self._profile, self._draw_face)
+            if problem and self._avatars.was_asked(self._profile):
+                self._say_problem(problem)
+
+    def action_avatar(self) -> None:
+        """Show their picture, whoever they are."""
+        if self._avatars is None or self._pictures is None or not self._pictures.may_be_shown:
+            self.post_message(Say(self._pictures.hint if self._pictures else "No pictures here."))
+        elif not self._profile.picture:
+            self.post_message(Say("They name no picture of themselves."))
+        else:
+            self._avatars.ask(self._profile)
+            self._face.display = True
+            self._draw_face()
 
     def action_act(self, id: str) -> None:
         """An act on the person, or on the selected note."""
