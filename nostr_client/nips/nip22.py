@@ -15,7 +15,7 @@ from nostr_client.protocol.event import Event, Tag, Tags
 from nostr_client.protocol.keys import is_hex64
 
 MAX_ADDRESS: Final = 1_000
-_ADDRESS: Final = re.compile(r"(\d{1,5}):([0-9a-f]{64}):(.*)", re.DOTALL)
+_ADDRESS: Final = re.compile(r"([0-9]{1,5}):([0-9a-f]{64}):(.*)", re.DOTALL)
 
 
 class Scope(NamedTuple):

@@ -210,7 +210,10 @@ def about(event: Event) -> str:
         return (parent.address or parent.id) if parent else ""
     first = event.kind in _NAMES_ONE
     id = (event.value("e") or "") if first else target_of(event)
-    return id if is_hex64(id) else event.value("a") or ""
+    if is_hex64(id):
+        return id
+    address = event.value("a") or ""
+    return address if nip22.is_address(address) else ""
 
 
 _NAMES_ONE: Final = frozenset({kinds.ZAP_RECEIPT, kinds.POLL_VOTE})

@@ -36,6 +36,7 @@ MOST: Final = 200
 FETCH_LIMIT: Final = 5.0
 WRITTEN: Final = frozenset({kinds.NOTE, kinds.COMMENT})
 _reference = re.compile(r"\n\nnostr:(?:nevent|naddr|note)1[02-9ac-hj-np-z]+\Z")
+_is_kind = re.compile("[0-9]{1,5}").fullmatch
 Identifiers = dict[str, str]
 
 
@@ -96,7 +97,7 @@ class SyncedDrafts:
         held = await self._courier.store.get_address(address)
         if not self.on or held is None or not held.content:
             return None
-        kind = next((int(k) for k in held.values("k") if k.isdecimal()), kinds.NOTE)
+        kind = next((int(k) for k in held.values("k") if _is_kind(k)), kinds.NOTE)
         return await self._publish(identifier, kind, "", int(self._clock()))
 
     async def adopt(self, name: str, identifier: str) -> None:

@@ -12,6 +12,7 @@ from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.safe_text import safe_line
 from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import NoteView
+from nostr_client.store.rules import read_address
 from nostr_client.tui.targets import (
     AddressTarget,
     NoteTarget,
@@ -65,9 +66,11 @@ def code_of(target: Target) -> str:
         case PersonTarget(pubkey=pubkey, relays=relays):
             return nip19.encode_nprofile(pubkey, relays) if relays else nip19.encode_npub(pubkey)
         case AddressTarget(address=address, relays=relays):
-            kind, pubkey, name = address.split(":", 2)
+            found = read_address(address)
+            if found is None:
+                return address
             try:
-                return nip19.encode_naddr(int(kind), pubkey, name, relays)
+                return nip19.encode_naddr(*found, relays)
             except InvalidCode:  # a name of more than 255 bytes has no code
                 return address
         case TagTarget(tag=tag):
@@ -115,7 +118,7 @@ def _of_part(part: nip27.Part, view: NoteView, name_of: NameOf) -> Iterator[Poin
             if isinstance(target, PersonTarget):
                 yield Pointed("person", f"@{name_of(target.pubkey)}", target)
             elif isinstance(target, AddressTarget):
-                name = target.address.split(":", 2)[2]
+                name = target.address.split(":", 2)[2]  # it is made of a code, and whole
                 yield Pointed("text", safe_line(name, WORDS) or "of no name", target)
             elif isinstance(target, NoteTarget):
                 here = next((quote for quote in view.quotes if quote.id == target.id), None)

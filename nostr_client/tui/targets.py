@@ -13,6 +13,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.social.referenced_events import reposted_by
 from nostr_client.social.views import NoteView
+from nostr_client.store.rules import read_address
 
 ARTICLES: Final = frozenset({kinds.ARTICLE, kinds.ARTICLE_DRAFT, kinds.WIKI})
 """Kinds whose text is read on a screen of its own."""
@@ -57,8 +58,8 @@ class AddressTarget:
     @property
     def is_feed(self) -> bool:
         """Is it a list of people or topics?"""
-        kind = self.address.partition(":")[0]
-        return kind.isdecimal() and int(kind) in FEEDS
+        found = read_address(self.address)
+        return found is not None and found[0] in FEEDS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ the whole chain: whoever keeps an older export, or its last id, sees that too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -28,6 +29,7 @@ KIND: Final = 1986
 FIRST: Final = "0" * 64
 """What stands before the first entry."""
 SLICE: Final = 500
+_is_count = re.compile("[0-9]{1,18}").fullmatch
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -65,7 +67,7 @@ def read_entry(event: Event) -> LogEntry:
     """What an entry says. Raises InvalidData."""
     fields = {tag[0]: tag[1] for tag in event.tags[:4] if len(tag) > 1}
     number = fields.get("number", "")
-    if event.kind != KIND or not {"action", "by", "prev"} <= fields.keys() or not number.isdigit():
+    if event.kind != KIND or not {"action", "by", "prev"} <= fields.keys() or not _is_count(number):
         raise InvalidData(f"{event.id}: not an entry of a log")
     return LogEntry(
         int(number),

@@ -46,6 +46,7 @@ def test_a_comment_says_what_it_is_about() -> None:
         *(("E",), ("E", ""), ("E", ID.upper()), ("E", "x" * 64), ("A", "1:2:3"), ("I", "")),
         *(("A", f"1:{ME}:x"), ("A", f"99999999999:{ME}:x"), ("I", "x" * 3_000), ("EA", ID)),
         ("A", f"\u0663\u0660:{ME}:x"),
+        ("A", f"\u0663\u0660\u0660\u0662\u0663:{ME}:x"),
     ],
 )
 def test_what_names_nothing_is_passed_over(tag: tuple[str, ...]) -> None:

@@ -91,6 +91,10 @@ async def test_what_concerns_the_account_and_how(tmp_path: Path) -> None:
             by(ANA, 1, *to_me(NOTE), content="my own"): "",
             by(BEN, kinds.REPORT, *to_me(NOTE)): "",
             by(BEN, 7, ("e", "not an id"), ("p", ME), content="+"): "",
+            **{
+                by(BEN, 7, ("a", no_address), ("p", ME), content="+"): ""
+                for no_address in ("30023:a", f"30023:{ME}", f"x:{ME}:y", f"{'9' * 5000}:{ME}:")
+            },
             by(BEN, 9735, ("p", CY_KEY), ("x", ME)): "",
         }
         await h.keep(follows(ANA, BEN_KEY), NOTE, POLL, ARTICLE, THEIRS, *expected)

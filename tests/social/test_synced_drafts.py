@@ -97,7 +97,9 @@ async def test_nothing_leaves_unless_it_is_asked_for(
         assert await one.elsewhere() == []
 
 
-async def test_what_is_not_understood_is_left_alone(tmp_path: Path) -> None:
+async def test_what_is_not_understood_is_left_alone(
+    tmp_path: Path, loopback_only: list[str]
+) -> None:
     async with house(tmp_path) as h:
         signer = LocalSigner(ANA)
 
@@ -113,6 +115,11 @@ async def test_what_is_not_understood_is_left_alone(tmp_path: Path) -> None:
         await wrap("f", Rumor.of(Draft(1, "yes"), ME, int(h.clock.now)).json)
         one = drafts_of(h, tmp_path / "one")
         assert [draft.writing.text for draft in await one.elsewhere()] == ["yes"]
+        long = (("d", "g"), ("k", "9" * 5000))
+        await h.keep(signed(ANA, kinds.DRAFT_WRAP, await signer.nip44_encrypt(ME, "x"), long))
+        assert (posted := await one.blank("g")) is not None
+        assert posted.event.value("k") == "1"
+        loopback_only.clear()
         (tmp_path / "one").mkdir()
         one._path.write_text("{")
         with pytest.raises(StoreError, match="damaged"):

@@ -87,3 +87,13 @@ def test_a_target_has_a_code_that_leads_back() -> None:
     for target in (PersonTarget(OTHER), NoteTarget(ID, ("wss://a.example",), OTHER)):
         assert nip19.decode(code_of(target))
     assert code_of(TagTarget("x")) == "#x"
+    for address in (
+        "30023:a",
+        ":",
+        "",
+        f"x:{ME}:y",
+        f"{'9' * 5000}:{ME}:",
+        f"30023:{ME}:{'é' * 300}",
+    ):
+        hostile = AddressTarget(address)
+        assert (code_of(hostile), hostile.is_feed) == (address, False)
