@@ -72,6 +72,8 @@ def publish(context: ClientContext, name: Name, *, at: At = "") -> None:
     file, draft = _found(context, name)
     if draft.is_private:
         raise CommandError("a private message is sent by `nostr-client dm send`", Exit.USAGE)
+    if draft.is_poll:
+        raise CommandError("a poll is asked in the terminal client", Exit.USAGE)
     text, due = file.read(), parse_when(at, time.time()) if at else 0
 
     async def act(client: NostrClient) -> Posted | None:

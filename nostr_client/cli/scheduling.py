@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,9 +105,9 @@ def cancel(
             kept = await put_back(client.paths, client.pubkey, found.writing)
         if await client.schedule.take_back(found.id) is None:
             if kept is not None:
-                await asyncio.to_thread(kept[0].drop_sent, kept[1])
+                await kept.undo()
             raise CommandError(TOO_LATE)
-        name = kept[0].name if kept else ""
+        name = kept.file.name if kept else ""
         words = f"taken back; it is the draft {name}" if name else "taken back"
         context.out.emit({**_record(found), "cancelled": True, "draft": name}, words)
 

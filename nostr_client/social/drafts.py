@@ -34,6 +34,7 @@ _under_way: Final[dict[Path, str]] = {}
 """Texts that this process is sending, by the file of their draft: no drafts any more."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
 NEW_NOTE: Final = "note"
+POLL: Final = "poll"
 PRIVATE: Final = "private-"
 """Begins the name of what is written in a conversation."""
 SHOWN_BYTES: Final = 4_096
@@ -56,9 +57,12 @@ def name_of(reply_to: str = "", quote: str = "") -> str:
 
 def put_before(text: str, begun: str) -> str:
     """A text that was not sent, before what was `begun` since. What it begins with itself was not
-    begun since: so it was kept last, where no later text could be (a full disk)."""
-    begun = begun.strip()
-    return text if text.strip().startswith(begun) else f"{text}\n\n{begun}"
+    begun since: so it was kept last, where no later text could be (a full disk). Where it stands
+    before that already, it does not come twice."""
+    begun, bare = begun.strip(), text.strip()
+    if begun.startswith(f"{bare}\n\n"):
+        return begun
+    return text if bare.startswith(begun) else f"{text}\n\n{begun}"
 
 
 def _written_at(path: Path) -> int:
@@ -81,6 +85,11 @@ class KeptDraft(NamedTuple):
     def is_private(self) -> bool:
         """Is it encrypted, and of a conversation?"""
         return self.name.startswith(PRIVATE)
+
+    @property
+    def is_poll(self) -> bool:
+        """Is it a poll, as its lines are written?"""
+        return self.name == POLL
 
     @property
     def answers(self) -> str:
@@ -191,19 +200,39 @@ class DraftFile:
             if self.read().strip() == text.strip():
                 self.drop()
 
-    def put_back(self, text: str) -> None:
-        """A text that was not sent comes before what was begun since. Raises StoreError."""
+    def put_back(self, text: str) -> str:
+        """A text that was not sent comes before what was begun since; what lay there, for
+        `take_out`. Raises StoreError."""
         with _one_at_a_time:
-            self._write(put_before(text, self.read()))
+            begun = self.read()
+            self._write(put_before(text, begun))
+            return begun
+
+    def take_out(self, text: str, begun: str) -> None:
+        """Undo `put_back`, which found `begun`, unless it has become another text meanwhile. Raises
+        StoreError."""
+        with _one_at_a_time:
+            if self.read().strip() == put_before(text, begun).strip():
+                self._write(begun)
 
 
-async def put_back(paths: Paths, pubkey: str, writing: Writing) -> tuple[DraftFile, str]:
-    """What was to be sent is a draft again, before what was begun since: its file, and its text
-    there. Raises StoreError."""
+class PutBack(NamedTuple):
+    """A `text` that is a draft again, in its `file`, before what was `begun` since."""
+
+    file: DraftFile
+    text: str
+    begun: str
+
+    async def undo(self) -> None:
+        """It was sent after all. Raises StoreError."""
+        await asyncio.to_thread(self.file.take_out, self.text, self.begun)
+
+
+async def put_back(paths: Paths, pubkey: str, writing: Writing) -> PutBack:
+    """What was to be sent is a draft again. Raises StoreError."""
     file = DraftFile(paths, pubkey, name_of(writing.reply_to, writing.quote))
     text = str(DraftText(writing.text, writing.warning))
-    await asyncio.to_thread(file.put_back, text)
-    return file, text
+    return PutBack(file, text, await asyncio.to_thread(file.put_back, text))
 
 
 class DraftSaver:
@@ -213,6 +242,11 @@ class DraftSaver:
         self._draft = draft
         self._text: str | None = None
         self._writing = asyncio.Lock()
+
+    @property
+    def path(self) -> Path:
+        """Its file: two that have one write the same draft."""
+        return self._draft.path
 
     @property
     def editor_file(self) -> Path:

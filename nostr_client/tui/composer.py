@@ -137,4 +137,7 @@ class Composer:
             else:
                 await self._ui.ask(self.screen(main, replace(purpose, text=text)))
             return
+        screen = self._ui.screen
+        if isinstance(screen, NoteComposeScreen) and screen.writes(saver):
+            await screen.give_back(text)  # or the next key would write over it
         self._ui.say(f"Not sent, kept as a draft: {problem}", "error")

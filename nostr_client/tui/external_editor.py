@@ -18,9 +18,9 @@ from typing import Any
 from textual.app import App, SuspendNotSupported
 
 from nostr_client.errors import ConfigError, StoreError
-from nostr_client.paths import private_folder, translated, write_private
+from nostr_client.paths import private_folder, take_free_name, translated, write_private
 from nostr_client.safe_text import typeable
-from nostr_client.social.drafts import MOST_BYTES
+from nostr_client.social.drafts import MOST_ASIDE, MOST_BYTES
 from nostr_client.tui.programs import start
 
 
@@ -40,14 +40,17 @@ async def edited_by_editor(app: App[Any], text: str, path: Path) -> str:
     """Have `text` edited in the file `path`, and return what became of it.
 
     The file stays, for whoever keeps the text to remove, also where we are ended meanwhile. Raises
-    ConfigError, StoreError; then the file is gone, and the text is as it was.
+    ConfigError, StoreError; then the file is gone, and the text is as it was. What was saved in it
+    by an editor that says no lies beside it.
     """
     command = editor_command()
     await asyncio.to_thread(_lay_out, path, text)
     try:
         code = await run_in_terminal(app, [*command, str(path)])
         if code > 0:  # the person said no; one that was killed leaves what was saved in it
-            raise ConfigError(f"the editor ended with code {code}: the text is as it was")
+            aside = await asyncio.to_thread(_set_aside, path, text)
+            kept = f"; what was saved in it is kept as {aside}" if aside else ""
+            raise ConfigError(f"the editor ended with code {code}: the text is as it was{kept}")
         return await asyncio.to_thread(_read, path)
     except ConfigError:
         await asyncio.to_thread(path.unlink, missing_ok=True)
@@ -74,6 +77,23 @@ async def run_in_terminal(app: App[Any], command: list[str]) -> int:
 def _lay_out(path: Path, text: str) -> None:
     private_folder(path.parent)
     write_private(path, text.encode("utf-8", "replace"))
+
+
+def _set_aside(path: Path, text: str) -> Path | None:
+    """Keep what was saved beside the file; None where that is the text still. Raises StoreError."""
+    with translated(f"what the editor left as {path} cannot be kept"):
+        if (
+            not path.exists()
+            or path.read_bytes().strip() == text.encode("utf-8", "replace").strip()
+        ):
+            return None
+        for number in range(1, MOST_ASIDE):
+            aside = path.with_suffix(f".refused-{number}")
+            if take_free_name(path, aside):
+                return aside
+    raise StoreError(
+        f"{path} holds what the editor saved, and many like it lie there: move it away"
+    )
 
 
 def _read(path: Path) -> str:

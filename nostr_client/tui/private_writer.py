@@ -114,4 +114,7 @@ class PrivateWriter:
             self._app.post_message(Say(f"Not sent: {problem}", "error"))
             await self._compose(answers, edited, start=text)
         else:
+            screen = self._app.screen
+            if isinstance(screen, PrivateComposeScreen) and screen.writes(saver):
+                await screen.give_back(text)  # or the next key would write over it
             self._app.post_message(Say(f"Not sent, kept as a draft: {problem}", "error"))

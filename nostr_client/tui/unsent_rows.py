@@ -122,6 +122,7 @@ def _said(item: UnsentRow, now: float) -> tuple[str, str, str, str]:
             return _what(writing.reply_to, writing.quote), words, "list--dim", writing.text
         case DraftRow(draft=draft):
             what = "private message" if draft.is_private else _what(draft.answers, draft.quotes)
+            what = "poll" if draft.is_poll else what
             text = "encrypted" if draft.is_private else DraftText.of(draft.text).body
             return what, f"draft, {passed(draft.at, now)}", "list--dim", text
 

@@ -10,7 +10,7 @@ import pytest
 from nostr_client.exits import Exit
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.social.drafts import NEW_NOTE, DraftFile, name_of, private_room
+from nostr_client.social.drafts import NEW_NOTE, POLL, DraftFile, name_of, private_room
 from nostr_client.social.scheduled import LATE
 from tests.cli.conftest import Home
 from tests.cli.test_notes import stored_at
@@ -45,6 +45,9 @@ async def test_drafts_are_listed_shown_published_and_thrown_away(
     assert (await home.run("drafts", "show", "private", "--json")).record["text"] == "a secret"
     assert (await home.run("drafts", "show", "reply")).out == "to ben\n"
     assert (await home.run("drafts", "publish", "private")).code == Exit.USAGE
+    DraftFile(home.paths, me, POLL).write("Tea?\n- yes")
+    assert (await home.run("drafts", "publish", POLL)).code == Exit.USAGE
+    assert (await home.run("drafts", "delete", POLL)).code == 0
     deleted = await home.run("drafts", "delete", "reply-", "--json")
     assert deleted.record == {"draft": name_of(BEN), "deleted": True}
     assert (await home.run("drafts", "show", "reply")).code == Exit.NOT_FOUND

@@ -123,6 +123,28 @@ async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(where: Paths) 
     assert draft(where).read() == "first\n\nsecond", "it was not sent after all"
 
 
+def test_what_comes_back_twice_stands_there_once_and_goes_again(where: Paths) -> None:
+    file = draft(where)
+    file.write("begun")
+    assert file.put_back("first") == "begun"
+    both = "first\n\nbegun"
+    assert file.put_back("first") == both
+    assert file.read() == both, "we were ended before it was taken from where it lay"
+    file.take_out("first", "begun")
+    assert file.read() == "begun"
+    file.put_back("begun, and more")
+    file.take_out("begun, and more", "begun")
+    assert file.read() == "begun"
+    file.put_back("first")
+    file.write("first\n\nbegun and written on")
+    file.take_out("first", "begun")
+    assert file.read() == "first\n\nbegun and written on"
+    file.drop()
+    file.put_back("first")
+    file.take_out("first", "")
+    assert not file.path.exists()
+
+
 @pytest.mark.parametrize("sealed", [False, True])
 async def test_what_was_kept_of_it_before_was_not_begun_since(where: Paths, sealed: bool) -> None:
     def saver() -> DraftSaver:

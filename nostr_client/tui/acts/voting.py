@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from nostr_client.errors import InvalidEvent, NostrError
+from nostr_client.errors import InvalidEvent, NostrError, StoreError
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MALFORMED
 from nostr_client.safe_text import safe_line
+from nostr_client.social.drafts import POLL, DraftFile, DraftSaver
 from nostr_client.social.poll_views import PollView
 from nostr_client.social.views import NoteView, Posted
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.act import AccountAct, NoteAct
 from nostr_client.tui.held_acts import HeldAct
+from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.time_format import ahead
 
@@ -23,6 +25,12 @@ FETCH_LIMIT: Final = 3.0
 """Seconds that a poll's relays have to show votes before they are counted."""
 DAY: Final = 86_400
 MOST_DAYS: Final = 366
+HOW: Final = (
+    "The question, and below it a line for each answer: - tea\n"
+    "With * instead of - several may be chosen."
+)
+KEPT: Final = "It is kept as a draft."
+_ANSWER: Final = frozenset("-*")
 
 
 async def vote(actions: Actions, note: NoteView) -> None:
@@ -81,28 +89,63 @@ def poll_words(poll: PollView) -> str:
     return " · ".join(words)
 
 
+class PollText(NamedTuple):
+    """A poll as it is written: the question, and below it a line for each answer."""
+
+    question: str
+    options: tuple[str, ...]
+    multiple: bool
+
+    @classmethod
+    def of(cls, text: str) -> PollText:
+        """Lines that begin with `-` are answers, all that stands above them is the question; with
+        `*` instead several may be chosen."""
+        lines = [line.strip() for line in text.strip().splitlines()]
+        first = next((n for n, line in enumerate(lines) if line[:1] in _ANSWER), len(lines))
+        answers = [line for line in lines[first:] if line]
+        options = (line[1:].strip() if line[0] in _ANSWER else line for line in answers)
+        many = any(line[0] == "*" for line in answers)
+        return cls("\n".join(lines[:first]).strip(), tuple(filter(None, options)), many)
+
+
 async def ask_poll(actions: Actions, _: None = None) -> None:
-    """Ask a question with answers to choose from; shows it whole before it goes out."""
-    question = await actions.ask(PromptDialog("Ask", "the question", yes="go on"))
-    if not question:
+    """Ask a question with answers to choose from; shows it whole before it goes out, and until it
+    did it is a draft."""
+    saver = DraftSaver(DraftFile(actions.client.paths, actions.client.pubkey, POLL))
+    written: list[str] = []
+    screen = ComposeScreen(
+        saver, lambda text, _: written.append(text), title="Ask a poll", answered=HOW
+    )
+    await actions.ask(screen)
+    if not written:
         return
-    hint = "answers, with | between them; * at the end: several may be chosen"
-    text = await actions.ask(PromptDialog(f"Answers to: {question}", hint, yes="go on"))
-    if not text:
-        return
-    many = text.rstrip().endswith("*")
-    options = [part.strip() for part in text.rstrip().removesuffix("*").split("|") if part.strip()]
+    try:
+        await saver.flush()
+        asked = await _ask_written(actions, PollText.of(written[0]))
+        if asked:
+            await saver.sent(written[0])
+    except StoreError as error:
+        actions.say(f"The draft of the poll: {error}", "error")
+
+
+async def _ask_written(actions: Actions, poll: PollText) -> bool:
+    """Ask it, if the person confirms; was it asked?"""
     days = await actions.ask(PromptDialog("For how many days?", "", yes="go on", offered="3"))
     if not days:
-        return
+        return False
     if not (days.isascii() and days.isdigit() and len(days) < 4 and 0 < int(days) <= MOST_DAYS):
-        actions.say(f"A poll is open for 1 to {MOST_DAYS} days.", "error")
-        return
-    detail = f"{' | '.join(options)}; {'several answers' if many else 'one answer'}, {days} days"
-    if await actions.ask(ConfirmDialog(f"Ask everybody: {question}", detail, yes="publish")):
-        ends = int(time.time()) + int(days) * DAY
-        polls = actions.client.polls
-        await actions.tell("Asked", polls.ask(question, options, multiple=many, ends_at=ends))
+        actions.say(f"A poll is open for 1 to {MOST_DAYS} days. {KEPT}", "error")
+        return False
+    answers = "several answers" if poll.multiple else "one answer"
+    detail = f"{' | '.join(poll.options)}; {answers}, {days} days"
+    question = ConfirmDialog(f"Ask everybody: {poll.question}", detail, yes="publish")
+    if not await actions.ask(question):
+        return False
+    ends = int(time.time()) + int(days) * DAY
+    asking = actions.client.polls.ask(
+        poll.question, poll.options, multiple=poll.multiple, ends_at=ends
+    )
+    return await actions.tell("Asked", asking)
 
 
 ACTS: Final = (

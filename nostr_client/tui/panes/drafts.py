@@ -15,7 +15,14 @@ from textual.widgets import Static
 
 from nostr_client.errors import InvalidEvent, NostrError
 from nostr_client.safe_text import first_lines
-from nostr_client.social.drafts import DraftFile, KeptDraft, kept_drafts, private_room, put_back
+from nostr_client.social.drafts import (
+    DraftFile,
+    KeptDraft,
+    PutBack,
+    kept_drafts,
+    private_room,
+    put_back,
+)
 from nostr_client.social.scheduled import HERE_ONLY, ScheduledNote
 from nostr_client.social.synced_drafts import SyncedDraft
 from nostr_client.social.unplaced import UnplacedNote
@@ -197,6 +204,8 @@ class DraftsPane(PaneView):
                 await self._write_on_synced(synced)
             case DraftRow(draft=draft) if draft.is_private:
                 await self._open_room(draft)
+            case DraftRow(draft=draft) if draft.is_poll:
+                self.post_message(ACT_BY_ID["poll"].on(None))
             case DraftRow(draft=draft):
                 self.post_message(WriteOn(draft.answers, draft.quotes))
 
@@ -229,30 +238,32 @@ class DraftsPane(PaneView):
             self._act(lambda actions: self._take_back(actions, event.id, writing))
 
     async def _take_back(self, actions: Actions, event_id: str, writing: Writing) -> None:
-        file, draft = await self._put_back(writing)  # first, so that it lies somewhere always
+        # First, so that it lies somewhere always.
+        kept = await self._put_back(writing)
         try:
             await self._client.unplaced.take_back(event_id)
         except NostrError as error:
-            await asyncio.to_thread(file.drop_sent, draft)
+            await kept.undo()
             actions.say(f"It stays as it is: {error}", "warning")
         else:
             actions.post(WriteOn(writing.reply_to, writing.quote))
 
     async def _write_on_synced(self, synced: SyncedDraft) -> None:
         """It is a draft of this machine from then on, which goes on with the other one."""
-        file, _ = await self._put_back(synced.writing)
-        await self._client.synced_drafts.adopt(file.name, synced.identifier)
+        kept = await self._put_back(synced.writing)
+        await self._client.synced_drafts.adopt(kept.file.name, synced.identifier)
         self._elsewhere = tuple(one for one in self._elsewhere if one != synced)
         self.post_message(WriteOn(synced.writing.reply_to, synced.writing.quote))
 
-    async def _put_back(self, writing: Writing) -> tuple[DraftFile, str]:
+    async def _put_back(self, writing: Writing) -> PutBack:
         return await put_back(self._client.paths, self._client.pubkey, writing)
 
     async def _write_on_scheduled(self, note: ScheduledNote) -> None:
         writing = note.writing
-        file, draft = await self._put_back(writing)  # first, so that it lies somewhere always
+        # First, so that it lies somewhere always.
+        kept = await self._put_back(writing)
         if await self._client.schedule.take_back(note.id) is None:
-            await asyncio.to_thread(file.drop_sent, draft)
+            await kept.undo()
             self.post_message(Say("It is too late to change it: it is being sent.", "warning"))
             return
         self.post_message(WriteOn(writing.reply_to, writing.quote))
@@ -333,7 +344,7 @@ class DraftsPane(PaneView):
 
 PANE: Final = Pane(
     "drafts",
-    "6",
+    "",
     "Drafts: what is not sent, and what goes out at a time",
     DraftsPane,
     (KEYS, LIST),

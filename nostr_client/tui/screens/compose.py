@@ -64,6 +64,10 @@ class ComposeScreen(ModalScreen[None]):
         self.takes_keys = asyncio.Event()
         """Not before the draft is there: what is typed right after `c` comes behind it."""
 
+    def writes(self, saver: DraftSaver) -> bool:
+        """Is what is written here the draft of `saver`, and going to be written over it?"""
+        return self.saver.path == saver.path and not self._sent
+
     @property
     def is_private(self) -> bool:
         """Does its draft rest encrypted?"""

@@ -14,6 +14,7 @@ from nostr_client.social.sets import NamedSet
 from nostr_client.social.views import Profile
 from nostr_client.tui.actions import Edit
 from nostr_client.tui.acts import grouping, voting
+from nostr_client.tui.acts.voting import PollText
 
 KEY = SecretKey(b"\x07" * 32)
 
@@ -43,9 +44,23 @@ class Answers:
 
 @pytest.mark.parametrize("days", ["0", "367", "00003", "3 days", "²", "0003" + "9" * 5_000])
 async def test_any_number_of_days(days: str) -> None:
-    actions = Answers("Tea?", "yes | no", days)
-    await voting.ask_poll(actions)  # type: ignore[arg-type]
-    assert actions.said == ["A poll is open for 1 to 366 days."]
+    actions = Answers(days)
+    assert not await voting._ask_written(actions, PollText("Tea?", ("yes", "no"), False))  # type: ignore[arg-type]
+    assert actions.said == ["A poll is open for 1 to 366 days. It is kept as a draft."]
+
+
+@pytest.mark.parametrize(
+    ("text", "poll"),
+    [
+        ("Tea?\n- yes\n\n-no\n", PollText("Tea?", ("yes", "no"), False)),
+        ("Tea\nor not?\n* a\n* b", PollText("Tea\nor not?", ("a", "b"), True)),
+        ("Tea?\n- yes\nand more\n-", PollText("Tea?", ("yes", "and more"), False)),
+        ("Tea?", PollText("Tea?", (), False)),
+        ("", PollText("", (), False)),
+    ],
+)
+def test_a_poll_as_it_is_written(text: str, poll: PollText) -> None:
+    assert PollText.of(text) == poll
 
 
 @pytest.mark.parametrize(

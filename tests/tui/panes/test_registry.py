@@ -9,7 +9,14 @@ import pytest
 from nostr_client.tui.acts.registry import NOTE, PERSON
 from nostr_client.tui.keymap import LIST, KeyGroup, hints
 from nostr_client.tui.panes.pane import Pane
-from nostr_client.tui.panes.registry import EVERYWHERE, PANES, in_order, key_groups, pane_named
+from nostr_client.tui.panes.registry import (
+    EVERYWHERE,
+    PANES,
+    _own_panes,
+    in_order,
+    key_groups,
+    pane_named,
+)
 
 
 def test_a_section_has_a_name_a_key_and_a_line_in_the_help() -> None:
@@ -21,6 +28,13 @@ def test_a_section_has_a_name_a_key_and_a_line_in_the_help() -> None:
         assert pane_named(pane.name) is pane
         keys = [key for key in EVERYWHERE.keys if key.action == pane.action]
         assert [(key.keys, key.says) for key in keys] == ([(pane.key, pane.says)] * bool(pane.key))
+
+
+def test_each_section_of_our_own_has_the_key_that_it_asks_for() -> None:
+    keys = [pane.key for pane in _own_panes() if pane.key]
+    assert len(keys) == len(set(keys)), "what two ask for only one gets, and nobody would be told"
+    wished = {pane.name: pane.key for pane in _own_panes()}
+    assert {pane.name: pane.key for pane in PANES if pane.name in wished} == wished
 
 
 def test_of_two_sections_with_one_key_the_first_has_it_and_names_are_one_each() -> None:

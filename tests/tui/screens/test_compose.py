@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from textual.widgets import TextArea
 
 from nostr_client import paths
 from nostr_client.errors import StoreFull
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.social import drafts
 from nostr_client.social.drafts import DraftFile
 from nostr_client.store.contract import EventStore, SaveResult
 from nostr_client.store.sqlite.store import SqliteStore
+from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.screens import compose
 from nostr_client.tui.screens.compose import ComposeScreen
 from tests.conftest import StartRelay
@@ -214,3 +218,63 @@ async def test_a_store_that_is_full_gives_the_text_back(
         assert app.main is not None
         stored = await app.main.client.store.query([Filter.of(kinds=[1])])
         assert [event.content for event in stored] == ["first, and again"]
+
+
+@pytest.mark.slow
+async def test_what_was_not_sent_comes_back_into_what_is_being_written_since(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next key would write over a draft that only lay behind it."""
+    fail = asyncio.Event()
+
+    async def save(store: EventStore, events: Sequence[Event]) -> list[SaveResult]:
+        await fail.wait()
+        raise StoreFull("events.db: the disk is full: make room on it")
+
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        monkeypatch.setattr(SqliteStore, "save", save)
+        burst(app, "cfirst\x13")
+        await until(lambda: app.screen is app.main)
+        burst(app, "cbegun since")
+        await sees(app, "begun since")
+        fail.set()
+        await sees(app, "Not sent, kept as a draft")
+        burst(app, "!")
+        await until(lambda: draft_of(world, drafts.NEW_NOTE).read() == "first\n\nbegun since!")
+        await pilot.press("escape")
+        assert draft_of(world, drafts.NEW_NOTE).read() == "first\n\nbegun since!"
+
+
+@pytest.mark.slow
+async def test_a_poll_is_a_draft_until_it_is_asked(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+
+        async def kept(text: str) -> None:
+            await until(lambda: draft_of(world, drafts.POLL).read() == text)
+
+        app.post_message(ACT_BY_ID["poll"].on(None))
+        await sees(app, "Ask a poll")
+        burst(app, "Tea?")
+        await kept("Tea?")
+        await pilot.press("escape")
+        app.action_section("drafts")
+        await sees(app, "poll  draft")
+        await pilot.press("enter")
+        await sees(app, "Ask a poll")
+        await until(lambda: app.screen.query_one("#text", TextArea).text == "Tea?")
+        for answer in ("- yes", "- no"):
+            await pilot.press("enter")
+            burst(app, answer)
+        burst(app, "\x13")
+        await sees(app, "For how many days?")
+        await pilot.press("enter")
+        await sees(app, "yes | no; one answer, 3 days")
+        await kept("Tea?\n- yes\n- no")
+        await pilot.press("y")
+        await told(app, "Asked")
+        await until(lambda: not draft_of(world, drafts.POLL).path.exists())
+        assert app.main is not None
+        [poll] = await app.main.client.store.query([Filter.of(kinds=[kinds.POLL])])
+        assert (poll.content, len(list(poll.values("option")))) == ("Tea?", 2)

@@ -171,15 +171,20 @@ async def test_the_text_goes_through_ones_own_editor(
         file = draft_of(world, drafts.NEW_NOTE)
         await until(lambda: not file.editor_file.exists())
         assert file.read() == "begun here, $(edited) while begun here[2J"
-        monkeypatch.setenv("VISUAL", editor(tmp_path, "file.write_text('lost'); sys.exit(1)"))
+        monkeypatch.setenv("VISUAL", editor(tmp_path, "file.write_text('aside'); sys.exit(1)"))
         await pilot.press("ctrl+g")
-        await told(app, "the editor ended with code 1: the text is as it was")
+        await told(app, "the editor ended with code 1: the text is as it was; what was saved in it")
+        assert [each.read_text() for each in file.path.parent.glob("*.refused-1")] == ["aside"]
+        monkeypatch.setenv("VISUAL", editor(tmp_path, "sys.exit(3)"))
+        await pilot.press("ctrl+g")
+        await told(app, "the editor ended with code 3: the text is as it was")
+        assert not list(file.path.parent.glob("*.refused-2")), "nothing was saved in it"
         for words, problem in (("", "no editor is set"), ("no-such-editor", "does not start")):
             monkeypatch.setenv("VISUAL", words)
             monkeypatch.setenv("EDITOR", "")
             await pilot.press("ctrl+g")
             await told(app, problem)
-        assert "lost" not in shown(app)
+        assert "aside" not in shown(app)
         assert not file.editor_file.exists()
 
 
