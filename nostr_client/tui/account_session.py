@@ -268,7 +268,7 @@ class AccountSession:
         self._ways_back = ways_back
         if self.main is not None:
             self.main.go_to(section)
-        gc.collect()  # what was decrypted hangs in circles; full rounds are rare (`run.warm_up`)
+        gc.collect()  # what was decrypted hangs in circles; full rounds are rare (`garbage`)
 
     async def _unlock(self, account: Account, message: Message | None = None) -> None:
         """The account was opened for reading, or locked: ask for its key after all, go back to

@@ -160,6 +160,11 @@ class NostrApp(ThriftyApp[int]):
         if not self.input_queue.holds(event):
             await super().on_event(event)
 
+    @property
+    def idle_seconds(self) -> float:
+        """Since the last key or click."""
+        return self._session.idle.seconds
+
     def get_driver_class(self) -> type[Driver]:
         return tolerant_driver(super().get_driver_class())
 

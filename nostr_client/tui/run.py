@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +21,7 @@ from nostr_client.routing.starter_relays import compared_with, starter_relays
 from nostr_client.safe_text import safe_text
 from nostr_client.settings import InvalidSettings
 from nostr_client.tasks import OwnedTasks
+from nostr_client.tui import garbage
 from nostr_client.tui.acts.registry import NOTE, PERSON
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.client_holder import ClientHolder, client_opener
@@ -36,8 +37,9 @@ from nostr_client.tui.time_format import latency
 
 PROBE_LIMIT = 12.0
 """Seconds for a newcomer's first relay to answer."""
-COLLECT_AFTER = (5_000, 10, 50)
-"""The garbage collector's thresholds: its full rounds, some 50 ms each, become rare."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds that a thread keeps Python's lock while another one waits for it. At the usual 5 ms each
+of the loop's steps after a key may wait as long for a thread that searches or decodes."""
 WARM_UP_AFTER = 2.0
 """Seconds from the start to `warm_up`: the timeline is painted by then."""
 PROBED_STEP = "read"
@@ -56,32 +58,31 @@ def run(*, demo: bool = False) -> int:
     except (ConfigError, StoreError) as error:
         output = Output(json=False)
         return max(output.fail(problem) for problem in str(error).splitlines())
+    sys.setswitchinterval(SWITCH_INTERVAL)
     return asyncio.run(serve(environment, demo=demo))
 
 
 async def serve(environment: Environment, *, demo: bool = False) -> int:
     """Run the app, and after it close what it opened."""
-    warming = asyncio.get_running_loop().call_later(WARM_UP_AFTER, warm_up)
-    async with ClientHolder(client_opener(environment.paths, environment.config)) as holder:
+    async with (
+        ClientHolder(client_opener(environment.paths, environment.config)) as holder,
+        OwnedTasks() as tasks,
+    ):
         app = NostrApp(environment, holder, demo=demo)
+        tasks.start(warm_up(app))
         with exit_signals(app.exit_on_signal, standard_input()):
             code = await app.run_async()
-    warming.cancel()
     return app.return_code or code or 0
 
 
-def warm_up() -> None:
+async def warm_up(app: NostrApp) -> None:
     """Do once, when the first screen is there, what would otherwise stop the loop for 50 to 100 ms
-    again and again.
-
-    The garbage collector's full rounds go through everything that was imported, unless that is set
-    aside; and the first emoji has patterns compiled.
-    """
+    when a key is pressed: the first emoji has patterns compiled, and the garbage collector goes
+    through everything that was imported, unless that is set aside."""
+    await asyncio.sleep(WARM_UP_AFTER)
     safe_text("\U0001f469\u200d\U0001f680")
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    gc.enable()
+    garbage.set_aside()
+    await garbage.collect_in_quiet(lambda: app.idle_seconds)
 
 
 def environment_in(where: Paths, config: ClientConfig) -> Environment:

@@ -33,9 +33,13 @@ class IdleTime:
         self._since = [clock() for clock in self._clocks]
 
     @property
-    def minutes(self) -> float:
+    def seconds(self) -> float:
         now = [clock() for clock in self._clocks]
-        return max(later - before for later, before in zip(now, self._since, strict=True)) / 60
+        return max(later - before for later, before in zip(now, self._since, strict=True))
+
+    @property
+    def minutes(self) -> float:
+        return self.seconds / 60
 
 
 def way_back(screens: Iterable[Screen[Any]], composer: Composer) -> list[Reopen]:

@@ -14,7 +14,9 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.reactive import Reactive
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from nostr_client.accounts.account import Account
@@ -69,6 +71,8 @@ class MainScreen(Screen[None]):
     """Everything about one account, `client` behind it."""
 
     BINDINGS: ClassVar[list[BindingType]] = COLUMNS.bindings()
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """Textual's own, which would paint all of the screen anew whenever the focus moves."""
 
     def __init__(
         self,

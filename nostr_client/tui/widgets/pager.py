@@ -6,6 +6,7 @@ which the source says nothing new counts as reached.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Generic, TypeVar
 
@@ -39,13 +40,17 @@ class PagePosition(Enum):
 
 
 class Pager(Generic[T]):
-    """Which pages are being read, and what becomes of them in `window`."""
+    """Which pages are being read, and what becomes of them in `window`. `prepare` is done with what
+    is to stand beside what is held already."""
 
-    def __init__(self, window: ItemWindow[T]) -> None:
+    def __init__(
+        self, window: ItemWindow[T], prepare: Callable[[Sequence[T]], Awaitable[None]]
+    ) -> None:
         self.source: ItemSource[T] | None = None
         self.start: ListStart[T] | None = None
         """Where to begin, if that is not the top."""
         self._window = window
+        self._prepare = prepare
         self._round = 0
         self._reading: set[PagePosition] = set()
 
@@ -74,6 +79,8 @@ class Pager(Generic[T]):
             return None
         try:
             page = await self._page(source, position)
+            if not position.restarts:
+                await self._prepare(page.items)
         finally:
             if reading == self._round:
                 self._reading.discard(position)

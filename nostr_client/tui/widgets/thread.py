@@ -123,7 +123,7 @@ class ThreadPanel(Vertical):
 
     def on_unfolded(self) -> None:
         if self._thread is not None:
-            self._draw(self._thread)
+            self._draw(self._thread, anew=True)
 
     async def _redraw(self, note_id: str, changed: asyncio.Event) -> None:
         while True:
@@ -143,13 +143,16 @@ class ThreadPanel(Vertical):
         self._ends = thread.ends or self._ends
         self._draw(thread)
 
-    def _draw(self, thread: ThreadView, *, first: bool = False) -> None:
+    def _draw(self, thread: ThreadView, *, first: bool = False, anew: bool = False) -> None:
+        """Draw what was read: `first`: it is another one; `anew`: also if it stands there."""
         if not self.is_mounted or self.target is None or self.target.id != thread.focus:
             return
         thread = thread if thread.ends else replace(thread, ends=self._ends)
-        self._thread = thread
-        source = FixedItems(thread_rows(thread, self.notes.unfolded), self._renderer.key)
-        self.notes.renew(source, select=thread.focus if first else "")
+        before, self._thread = self._thread, thread
+        stands = before is not None and (before, before.ends) == (thread, thread.ends)
+        if first or anew or not stands:
+            source = FixedItems(thread_rows(thread, self.notes.unfolded), self._renderer.key)
+            self.notes.renew(source, select=thread.focus if first else "")
         self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
         self._copies.update(copies_line(focus) if focus else "")

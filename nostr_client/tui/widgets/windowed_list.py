@@ -23,6 +23,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from nostr_client.errors import NostrError
+from nostr_client.tasks import Turns
 from nostr_client.tui.keymap import LIST
 from nostr_client.tui.widgets.arrivals import Arrivals
 from nostr_client.tui.widgets.item_window import ItemWindow
@@ -63,7 +64,7 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         self._window: ItemWindow[T] = ItemWindow(
             renderer.key, lambda item: self._cache.height(item, self._style)
         )
-        self._pager = Pager(self._window)
+        self._pager = Pager(self._window, self._lay_out)
         self._arrivals: Arrivals[T] = Arrivals(renderer.key, renderer.order)
         self._styles: dict[str, Style] = {}
         self._selected = self._preferred = ""
@@ -241,6 +242,13 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         if page is not None and self.is_mounted:
             self._take(position, page)
 
+    async def _lay_out(self, items: Sequence[T]) -> None:
+        """Before a page is put in its place: a key does not wait for all of it."""
+        turns = Turns()
+        for item in items:
+            self._cache.height(item, self._style)
+            await turns.rest()
+
     def _take(self, position: PagePosition, page: ItemPage[T]) -> None:
         if position.restarts:
             self._cache.forget_all()
@@ -353,6 +361,10 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
         super().notify_style_update()
         self._styles.clear()
         self._cache.forget_colours()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """No style of a list depends on it, so none is worked out anew; its rows are painted by it
+        anyway."""
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)

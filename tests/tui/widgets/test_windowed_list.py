@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from nostr_client.errors import StoreError
 from nostr_client.tui.widgets.items import FixedItems, ItemPage
-from nostr_client.tui.widgets.pager import MOST_HELD, PAGE
+from nostr_client.tui.widgets.pager import MOST_HELD, PAGE, PagePosition
 from tests.tui.widgets.lists import ListApp, Row, Rows, row, tap
 
 NARROW = (80, 24)
@@ -64,6 +64,42 @@ async def test_a_key_lays_out_at_most_one_page() -> None:
             before = sum(app.renderer.laid_out.values())
             await tap(pilot, "j")
             assert sum(app.renderer.laid_out.values()) - before <= PAGE
+
+
+async def test_a_page_is_laid_out_before_it_is_put_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In turns with the keys: what puts it there has nothing left to lay out."""
+    async with running(Rows(5_000)) as (app, pilot):
+        take, late = app.list._take, list[int]()
+
+        def taken(position: PagePosition, page: ItemPage[Row]) -> None:
+            before = sum(app.renderer.laid_out.values())
+            take(position, page)
+            late.append(sum(app.renderer.laid_out.values()) - before)
+
+        monkeypatch.setattr(app.list, "_take", taken)
+        await tap(pilot, "pagedown", 20)
+        await pilot.pause()
+        assert late
+        assert not any(late)
+
+
+async def test_the_focus_costs_a_list_no_layout_and_no_styles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(Rows(5_000)) as (app, pilot):
+        app.renderer.laid_out.clear()
+        styled: list[object] = []
+        monkeypatch.setattr(app, "update_styles", lambda node, animate=True: styled.append(node))
+        app.screen.set_focus(None)
+        await pilot.pause()
+        assert not app.list.has_focus
+        app.list.focus()
+        await pilot.pause()
+        assert app.list.has_focus
+        assert not app.renderer.laid_out
+        assert app.list not in styled
 
 
 async def test_down_and_up_again() -> None:
