@@ -48,7 +48,7 @@ class MuteMatcher:
         """Why `event` is hidden, in a few words, which may hold raw text; "" if it is not."""
         if event.pubkey == self.owner:
             return ""
-        if event.pubkey in self.people or self._is_paid_by_muted(event):
+        if self.is_by_muted(event):
             return "by somebody you muted"
         if event.kind in self.kinds:
             return f"you muted kind {event.kind}"
@@ -60,9 +60,12 @@ class MuteMatcher:
             return ""
         return "by somebody you muted" if author in self.people else self._why_text(text)
 
-    def _is_paid_by_muted(self, event: Event) -> bool:
-        """A receipt is signed by whoever was paid with; `P` says who paid (NIP-57)."""
-        return event.kind == kinds.ZAP_RECEIPT and event.value("P") in self.people
+    def is_by_muted(self, event: Event) -> bool:
+        """Did somebody muted do it? A receipt is signed by whoever was paid with; `P` says who paid
+        (NIP-57)."""
+        if event.kind == kinds.ZAP_RECEIPT and event.value("P") in self.people:
+            return True
+        return event.pubkey in self.people
 
     def _why_tags(self, event: Event) -> str:
         if event.id in self.threads:

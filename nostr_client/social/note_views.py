@@ -122,7 +122,9 @@ class NoteViews:
         self, ids: Collection[str], places: Mapping[str, str] | None = None
     ) -> dict[str, ReactionCounts]:
         """How each of these notes was answered, in one query; every id has an entry. `places` are
-        the addresses of those that have one, each with the id: answers to any version count."""
+        the addresses of those that have one, each with the id: answers to any version count, those
+        of muted people nowhere."""
+        mutes = self.mutes()
         counts, places = {id: _NoteCounts() for id in ids}, places or {}
         if counts:
             wanted = [Filter(kinds=ANSWERS, tags={"e": frozenset(counts)}, limit=MOST_COUNTED)]
@@ -132,6 +134,8 @@ class NoteViews:
             turns = Turns()
             for event in await self._store.query(wanted):
                 await turns.rest()
+                if mutes.is_by_muted(event):
+                    continue
                 found = counts.get(target_of(event))
                 if found is None and places:
                     at = next((a for a in event.values("a") if a in places), "")

@@ -124,6 +124,26 @@ async def test_feeds_leave_out_what_is_muted_and_threads_fold_it(tmp_path: Path)
         assert [(note.event, note.muted) for note in theirs] == [(said, ""), (answer, "")]
 
 
+async def test_nobody_muted_is_counted(tmp_path: Path) -> None:
+    root = signed(BEN, content="root", at=START - 9)
+    to_root = (("e", root.id, "", "root"),)
+    answers = [
+        signed(key, kind, content, tags=to_root, at=START - 5)
+        for key in (BEN, CY)
+        for kind, content in ((1, "yes"), (kinds.REACTION, "+"), (kinds.REPOST, ""))
+    ]
+    async with house(tmp_path) as h:
+        await h.keep(following(BEN_KEY), root, *answers)
+
+        async def counted() -> tuple[int, int, int]:
+            (view,) = await h.timeline.views([root.id])
+            return view.replies, view.reactions, view.reposts
+
+        assert await counted() == (2, 2, 2)
+        assert await h.mutes.add(("p", CY_KEY))
+        assert await counted() == (1, 1, 1)
+
+
 async def test_a_page_is_full_however_much_is_left_out(tmp_path: Path) -> None:
     notes = [
         signed(CY if n % 20 else BEN, content=f"{n}", tags=(("p", ME),), at=START - n // 7)
