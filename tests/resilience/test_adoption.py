@@ -45,11 +45,15 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def read(
     house: House, url: str, text: str, days: int, kind: int = kinds.NOTE, *tags: tuple[str, ...]
 ) -> Event:
-    """An own event that another device wrote, as it is after it was read from `url`."""
+    """An own event that another device wrote, as it is after it was read from `url`.
+
+    Whoever reads one saves it, and then writes down where it was, well within `Pace.grace`. There
+    is no grace here: what was saved first could be planned before it is known to be only read.
+    """
     event = Draft(kind, text, tags).sign(KEY, int(house.clock.now) - days * DAY)
     EVENTS[event.id] = event
-    await house.store.save([event])
     await house.store.ledger.confirm([(event.id, url)], CopyGrade.READ_BACK)
+    await house.store.save([event])
     return event
 
 
