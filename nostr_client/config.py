@@ -191,6 +191,10 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Kinds of events that are not shown in lists."""
     sync_drafts: bool = False
     """Do drafts follow the account to its other devices (NIP-37)?"""
+    notify: Literal["off", "desktop", "terminal", "bell"] = "off"
+    """How the terminal client tells what comes while it is not in front."""
+    notify_names: bool = True
+    """Does it say who, or only how much came? What was written it never says."""
     theme: str | None = None
     glyphs: Literal["auto", "ascii", "unicode"] = "auto"
     """With what the terminal client draws; "auto": as the terminal's encoding can."""

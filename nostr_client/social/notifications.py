@@ -140,6 +140,15 @@ class Notifications:
             self._counted = state, sum(isinstance(row, Notification) for row in rows)
         return self._counted[1]
 
+    async def since(self, at: int) -> list[Notification]:
+        """The rows of what is dated after `at` (seconds), seen or not, strangers' left out; of the
+        newest events alone. Raises StoreError."""
+        if not self._owner:
+            return []
+        place = (int(self._clock()) + MAX_AHEAD, "")
+        found, _ = await self._read(NotificationTab.ALL, place, MOST_UNSEEN, at + 1)
+        return [row for row in await self._rows(found) if isinstance(row, Notification)]
+
     @property
     def news(self) -> object:
         """Another value whenever `unseen` found anything else, also what does not count."""

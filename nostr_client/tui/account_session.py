@@ -10,9 +10,8 @@ import gc
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from textual.app import App
 from textual.message import Message
 
 from nostr_client.accounts.account import Account
@@ -22,6 +21,7 @@ from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_text
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.registry import ACT_BY_ID
+from nostr_client.tui.alerts import Alerts
 from nostr_client.tui.client_holder import ClientHolder
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
@@ -31,12 +31,15 @@ from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
 from nostr_client.tui.panes.registry import PANES
 from nostr_client.tui.preferences import load_preferences
+from nostr_client.tui.rings import InFront, open_ring
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.note_compose import Purpose
 from nostr_client.tui.session_lock import IdleTime, Reopen, way_back
+from nostr_client.tui.thrifty_app import ThriftyApp
 from nostr_client.tui.user_interface import UserInterface
+from nostr_client.tui.workers import start_worker
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ class AccountSession:
 
     def __init__(
         self,
-        app: App[Any],
+        app: ThriftyApp[int],
         ui: UserInterface,
         environment: Environment,
         holder: ClientHolder,
@@ -144,10 +147,25 @@ class AccountSession:
             held=self._held,
         )
         await self._app.push_screen(main)
+        if self._environment.config.notify != "off":
+            self._start_alerts(main)
         if self._held is not None:
             self._ui.start(partial(self._say_left_over, self._held), "held")
         if logged_in.fresh:
             self._write(Purpose())
+
+    def _start_alerts(self, main: MainScreen) -> None:
+        """Tell outside of the client what comes, while this account is open."""
+        config, app, ui = self._environment.config, self._app, self._ui
+        alerts = Alerts(
+            main.client,
+            main.names,
+            partial(open_ring, config.notify, app.tell_terminal, app.bell),
+            in_front=InFront(app, self.idle),
+            say=ui.say,
+            with_names=config.notify_names,
+        )
+        start_worker(main, alerts.keep, "alerts")
 
     # Writing
 

@@ -50,6 +50,11 @@ class ThriftyApp(App[R]):
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, lambda _: self.action_paint_anew())
 
+    def tell_terminal(self, sequence: str) -> None:
+        """Write a control sequence of our own making, which shows nothing on the screen."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
     def action_paint_anew(self) -> None:
         """Something else may have written to the terminal: write all of it."""
         self._painted.forget(self.size)

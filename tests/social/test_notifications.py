@@ -166,6 +166,9 @@ async def test_strangers_are_folded_and_friends_of_friends_are_none(tmp_path: Pa
         assert await h.notifications.unseen() == 0
         await h.keep(by(CY, 1, ("p", ME), content="hello", at=NOON + 5006))
         assert await h.notifications.unseen() == 1
+        assert shown(await h.notifications.since(NOON + 5005)) == [("mention", 1)]
+        assert shown(await h.notifications.since(NOON - 1)) == [("mention", 1), ("reaction", 1)]
+        assert await h.notifications.since(NOON + 5006) == []
 
 
 async def test_whom_the_account_muted_does_not_show(tmp_path: Path) -> None:
