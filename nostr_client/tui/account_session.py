@@ -26,6 +26,7 @@ from nostr_client.tui.client_holder import ClientHolder
 from nostr_client.tui.composer import Composer
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.held_acts import HOLD, HeldAct, HeldActs
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.login_flow import LoggedIn, LoginFlow
 from nostr_client.tui.navigation import Navigation
 from nostr_client.tui.news import News
@@ -122,7 +123,7 @@ class AccountSession:
         try:
             logged_in = await login()
         except NostrError as error:
-            await self._ui.show_only("ctrl+q leaves.")
+            await self._ui.show_only(with_keys("{app.quit} leaves."))
             trouble = ConfirmDialog("This cannot be opened", safe_text(str(error)), yes="try again")
             if await self._ui.ask(trouble):
                 await self.begin()
@@ -192,10 +193,11 @@ class AccountSession:
         held = self._held
         if held is None:
             return
+        back = with_keys("{app.take_back} takes it back")
         if any((one.act, one.event) == (act.act, act.event) for one in held.waiting):
-            self._ui.say("This is about to be done · u takes it back")
+            self._ui.say(f"This is about to be done · {back}")
         else:
-            self._ui.say(f"{act.words}, in {HOLD:g} s · u takes it back")
+            self._ui.say(f"{act.words}, in {HOLD:g} s · {back}")
             await held.hold(act)
 
     def take_back(self) -> None:

@@ -19,6 +19,7 @@ from nostr_client.social.views import NoteView, ThreadView
 from nostr_client.tui.faces.articles import reading_time, title_of
 from nostr_client.tui.faces.face import first_value
 from nostr_client.tui.faces.sheet import Sheet, plain
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.markdown import MOST_CHARACTERS, Block, Piece, blocks, pieces
 from nostr_client.tui.note_renderer import THREAD_CHARACTERS, NoteRenderer
 from nostr_client.tui.targets import ARTICLES
@@ -87,7 +88,9 @@ class ArticleRenderer(ItemRenderer[ArticleRow]):
         lines += sheet.words(first_value(event, "summary"), "text")
         lines += sheet.words(reading_time(event))
         if article.warning is not None and event.id not in self.notes.unfolded:
-            lines += sheet.words("▒▒ it has a content warning · s to show ▒▒", "warning")
+            lines += sheet.words(
+                with_keys("▒▒ it has a content warning · {note.unfold} to show ▒▒"), "warning"
+            )
         return lines
 
 

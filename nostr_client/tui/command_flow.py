@@ -14,6 +14,7 @@ from nostr_client.errors import InvalidData
 from nostr_client.social.pointers import SecretPointer, pointed_at
 from nostr_client.tui.commands import NamedCommand, by_name, everywhere, meant, of_focus
 from nostr_client.tui.find_rows import target_at
+from nostr_client.tui.keymap import key_for
 from nostr_client.tui.screens.command_line import CommandLineScreen
 from nostr_client.tui.user_interface import UserInterface
 
@@ -84,7 +85,7 @@ class CommandFlow:
             found = await client.search.resolve(text)
             target = None if found is None else target_at(found)
         if target is None:
-            raise InvalidData(f"“{text[:60]}” points to nothing: / finds words")
+            raise InvalidData(f"“{text[:60]}” points to nothing: {key_for('app.find')} finds words")
         self._ui.open(target)
 
     def _theme(self, name: str) -> None:

@@ -15,7 +15,7 @@ from textual.screen import Screen
 
 from nostr_client.tui.acts.act import AccountAct
 from nostr_client.tui.acts.registry import ACTS
-from nostr_client.tui.keymap import Key, key_name
+from nostr_client.tui.keymap import Key, key_name, with_keys
 from nostr_client.tui.own_keys import REMOVED
 from nostr_client.tui.panes.registry import EVERYWHERE, PANES
 
@@ -53,7 +53,7 @@ def of_focus(app: App[Any], screen: Screen[Any]) -> Iterator[NamedCommand]:
     for id, (active, *_) in bound.items():
         shown = " ".join(key_name(key) for key in keys[id] if not key.startswith(REMOVED))
         run = _runner(app, active.binding.action, active.node)
-        yield NamedCommand(id.partition(".")[2], active.binding.description, run, shown)
+        yield NamedCommand(id.partition(".")[2], with_keys(active.binding.description), run, shown)
 
 
 def everywhere(app: App[Any]) -> Iterator[NamedCommand]:
@@ -63,7 +63,7 @@ def everywhere(app: App[Any]) -> Iterator[NamedCommand]:
         if key.id not in LEFT_OUT:
             name = key.id.partition(".")[2]
             keys = key.shown if key.keys else ""
-            yield NamedCommand(name, key.says, _runner(app, key.action, app), keys)
+            yield NamedCommand(name, with_keys(key.says), _runner(app, key.action, app), keys)
     for act in ACTS:
         if isinstance(act, AccountAct):
             yield NamedCommand(act.id, act.says, _asker(app, act))

@@ -123,6 +123,13 @@ def with_keys(words: str) -> str:
     return _ID.sub(lambda found: key_for(found[1]), words)
 
 
+def keyed(*named: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    """Key and word, as `hints` has them, of bindings by their ids, without those that have no key.
+    What is no id is the key of a widget of Textual's: it stays."""
+    found = ((key_for(id) if id in _defaults else id, word) for id, word in named)
+    return tuple((key, word) for key, word in found if key == ":" or not key.startswith(":"))
+
+
 def hints(*groups: KeyGroup) -> tuple[tuple[str, str], ...]:
     """Key and word for the hint line, in the order of the groups."""
     chosen = (key for group in groups for key in group.keys if key.hint and key.bound)
@@ -244,7 +251,8 @@ FORM: Final = KeyGroup(
         Key("up", "app.focus_previous", "To the field before", name="above"),
         Key("enter", "go", "Go on"),
         Key("escape", "leave", "Back"),
-        Key("ctrl+k", "key_store", "Key store instead of a password, and back"),
+        # Before the field that has the focus, which would delete.
+        Key("ctrl+k", "key_store", "Key store instead of a password, and back", priority=True),
     ),
     "form",
 )

@@ -22,6 +22,7 @@ from nostr_client.social.mutes import muted_thread
 from nostr_client.social.views import NoteView, Profile, Quote, ZapSum
 from nostr_client.tui.faces.registry import called, face_of
 from nostr_client.tui.faces.sheet import QUOTE, NameOf, Sheet, emoji_of, label, plain
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.pictures import Pictures
 from nostr_client.tui.targets import ARTICLES
 from nostr_client.tui.time_format import ago
@@ -103,7 +104,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
         anything else, and once it was opened."""
         if not item.muted or item.event.id in self.unfolded:
             return None
-        words = plain(f"▒▒ {safe_line(item.muted, MOST_REASON)} · s to show ▒▒")
+        words = plain(f"▒▒ {safe_line(item.muted, MOST_REASON)} · {_shows()} ▒▒")
         return Content.styled(words, style("note--dim")).truncate(width, ellipsis=True)
 
     def quotes(self, item: NoteView, width: int, style: Styles) -> list[Content]:
@@ -185,7 +186,7 @@ class NoteRenderer(ItemRenderer[NoteView]):
     def body(self, item: NoteView, width: int, style: Styles, most: int) -> list[Content]:
         """The wrapped text, or what stands in for it."""
         if item.missing:
-            words = "It is looked for; enter asks where the repost says it is."
+            words = with_keys("It is looked for; {list.choose} asks where the repost says it is.")
             return Content.styled(words, style("note--dim")).wrap(width)
         above = []
         if item.orphan_of:
@@ -217,8 +218,13 @@ def folds_of(item: NoteView) -> set[str]:
 def _fold(item: NoteView) -> str:
     """What stands where a note is folded."""
     if item.warning is not None:
-        return f"▒▒ {_warning(item.warning)} · s to show ▒▒"
-    return f"▒▒ tags {item.crowd:,} people · s to show, m mutes the thread ▒▒"
+        return f"▒▒ {_warning(item.warning)} · {_shows()} ▒▒"
+    mutes = with_keys("{note.mute} mutes the thread")
+    return f"▒▒ tags {item.crowd:,} people · {_shows()}, {mutes} ▒▒"
+
+
+def _shows() -> str:
+    return with_keys("{note.unfold} to show")
 
 
 def counts(item: NoteView, style: Styles) -> list[tuple[str, Style]]:

@@ -10,6 +10,7 @@ from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.safe_text import safe_line
 from nostr_client.social.relay_portraits import RelayPortrait
 from nostr_client.tui.copies_lines import DIM
+from nostr_client.tui.keymap import key_for
 from nostr_client.tui.time_format import latency, passed
 from nostr_client.tui.widgets.send_progress import relay_name
 
@@ -37,7 +38,7 @@ def portrait_lines(relay: RelayPortrait, now: float) -> Iterator[Content]:
     yield _row("document", _document(relay))
     asked = [safe_line(words, _WORDS) for words in relay.asked[:MOST_ASKED]] or ["nothing"]
     if more := len(relay.asked) - len(asked):
-        asked[-1] += f"  (and {more} more: w says all)"
+        asked[-1] += f"  (and {more} more: {key_for('relays.why')} says all)"
     for place, words in enumerate(asked):
         yield _row("asked" if place == 0 else "", words)
     for place, words in enumerate(reversed(relay.words[-MOST_WORDS:])):

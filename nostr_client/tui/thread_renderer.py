@@ -12,6 +12,7 @@ from textual.content import Content
 from nostr_client.safe_text import safe_line
 from nostr_client.social.thread_folds import with_folds
 from nostr_client.social.views import NoteView, ThreadView
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.note_renderer import THREAD_CHARACTERS, NoteRenderer
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
@@ -76,12 +77,12 @@ def missing_words(thread: ThreadView) -> str:
     if not thread.items:
         what = "this note is missing"
     if not thread.ends:
-        return f"⋯ {what} · enter asks"
+        return f"⋯ {what} · {with_keys('{list.choose} asks')}"
     asked = [safe_line(url.partition("://")[2] or url, 40) for url in sorted(thread.ends)]
     names = ", ".join(asked[:MOST_NAMED])
     if len(asked) > MOST_NAMED:
         names += f" and {len(asked) - MOST_NAMED} more"
-    return f"⋯ {what}: asked {names} · enter asks again"
+    return f"⋯ {what}: asked {names} · {with_keys('{list.choose} asks again')}"
 
 
 def thread_rows(thread: ThreadView, unfolded: Collection[str] = ()) -> list[ThreadRow]:
@@ -103,7 +104,8 @@ def thread_rows(thread: ThreadView, unfolded: Collection[str] = ()) -> list[Thre
             id, count = item
             words = f"{count:,} more from strangers" if count > 1 else "1 more from a stranger"
             fold = FOLD + id
-            rows.append(ThreadRow(None, stem + branch, words=f"{words} · s shows", fold=fold))
+            words += with_keys(" · {note.unfold} shows")
+            rows.append(ThreadRow(None, stem + branch, words=words, fold=fold))
         else:
             rows.append(ThreadRow(item, stem + branch, stem + rest))
         alive[depth] = True

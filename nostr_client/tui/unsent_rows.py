@@ -17,6 +17,7 @@ from nostr_client.social.synced_drafts import SyncedDraft
 from nostr_client.social.unplaced import UnplacedNote
 from nostr_client.tui.completing import MentionNames
 from nostr_client.tui.held_acts import HeldAct
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.time_format import ahead, moment, passed
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
 from nostr_client.tui.widgets.send_progress import relay_name
@@ -105,14 +106,20 @@ def _said(item: UnsentRow, now: float) -> tuple[str, str, str, str]:
     """What it is, what is said of it, in which style, and its text; only the text is raw."""
     match item:
         case HeldRow(act=act):
-            return "not done", "when the program ended; enter does it", "list--warn", act.words
+            return (
+                "not done",
+                with_keys("when the program ended; {list.choose} does it"),
+                "list--warn",
+                act.words,
+            )
         case UnplacedRow(note=note):
             return "note", _waits(note, now), "list--warn", note.event.content
         case ScheduledRow(note=scheduled, late=late, problem=problem):
             writing = scheduled.writing
             when = f"goes out {moment(scheduled.at, now)}, {ahead(scheduled.at, now)}"
             if late:
-                when = f"was to go out {moment(scheduled.at, now)}: nobody was here; s sends it"
+                when = f"was to go out {moment(scheduled.at, now)}: nobody was here; "
+                when += with_keys("{drafts.send_now} sends it")
             words = f"{when}: {problem}".replace("\n", " ") if problem else when
             mood = "list--warn" if late or problem else "list--good"
             return _what(writing.reply_to, writing.quote), words, mood, writing.text

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from contextvars import copy_context
+from pathlib import Path
+
 import pytest
 
+from nostr_client import tui
 from nostr_client.settings import InvalidSettings
 from nostr_client.tui import app as app_module
+from nostr_client.tui.keymap import bind_own, keyed, with_keys
 from nostr_client.tui.own_keys import (
     LEAVING,
     every_group,
@@ -17,9 +25,11 @@ from nostr_client.tui.own_keys import (
     refusal,
 )
 from nostr_client.tui.panes.registry import key_groups
+from nostr_client.tui.screens.dialogs import ConfirmDialog
 from nostr_client.tui.screens.profile import ProfileScreen
+from nostr_client.tui.targets import PersonTarget
 from nostr_client.tui.widgets.hint_line import HintLine
-from tests.tui.world import World, furnish, sees, shown, until
+from tests.tui.world import World, furnish, sees, shown, told, until
 
 assert app_module  # every widget and screen is loaded
 
@@ -34,6 +44,52 @@ def test_no_key_is_one_that_terminals_confuse_or_keep_and_none_leaves_by_a_slip(
             if binding.action in ("quit", "ask_quit", "app.quit", "app.ask_quit"):
                 assert not is_bare(binding.key), (node, binding)
     assert seen > 100
+
+
+def test_each_binding_of_ours_has_an_id_by_which_it_is_changed() -> None:
+    groups = {key.id for group in (*every_group(), *key_groups()) for key in group.keys}
+    for node in set(own_nodes()):
+        for binding in own_bindings(node):
+            assert binding.id in groups, (node, binding)
+
+
+def test_keys_are_named_in_words_by_their_ids_and_never_as_they_are_by_default() -> None:
+    """What the code says to people: `with_keys("{app.find} finds")`, not `/ finds`."""
+    ids = {key.id for group in (*every_group(), *key_groups()) for key in group.keys}
+    named = re.compile(r"\b(ctrl\+[a-z]|esc|enter)\b|(?<![\w{%'’./…-])[b-zB-HJ-Z/?!>] [a-z]+s\b")
+    seen = 0
+    for path in sorted(Path(tui.__file__).parent.rglob("*.py")):
+        for text in strings_for_people(ast.parse(path.read_text())):
+            for id in re.findall(r"\{(\w+\.\w+)\}", text):
+                seen += 1
+                assert id in ids, (path, text)
+            if " " in text:
+                assert not named.search(text), (path, text)
+    assert seen > 50
+
+
+def strings_for_people(tree: ast.AST) -> Iterator[str]:
+    """Strings of a module that are no documentation."""
+    expressions = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and node not in expressions:
+            yield node.value if isinstance(node.value, str) else ""
+
+
+def test_words_say_the_keys_that_there_are() -> None:
+    def within() -> tuple[str, ...]:
+        bind_own({"app.find": ("f9", "slash"), "app.take_back": (), "list.choose": ("space",)})
+        said = with_keys("{app.find} finds, {app.take_back} takes back, {list.choose} opens")
+        return said, *(key for key, _ in keyed(("app.take_back", ""), ("app.find", ""), ("up", "")))
+
+    assert copy_context().run(within) == (
+        "f9 finds, :take_back takes back, space opens",
+        "f9",
+        "up",
+    )
+    assert with_keys("{app.find} finds {x} {") == "/ finds {x} {"
+    with pytest.raises(KeyError):
+        with_keys("{app.nothing} does it")
 
 
 def test_each_thing_a_key_does_has_an_id_of_its_own() -> None:
@@ -146,3 +202,26 @@ async def test_own_keys_do_it_and_are_shown(world: World) -> None:
         await pilot.press("escape", "question_mark")
         await sees(app, "  f9                 The author")
         assert "Repost" not in shown(app)
+
+
+@pytest.mark.slow
+async def test_a_card_has_the_keys_that_were_chosen_and_names_them(world: World) -> None:
+    chosen = {"question": {"yes": ["o"], "no": ["f8"]}, "app": {"take_back": ["f9"]}}
+    world.keys = own_keys(chosen, every_group())
+    await furnish(world)
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        app.open(PersonTarget(world.pubkey("ana")))
+        await sees(app, "this is you")
+        assert "F follow" not in shown(app), "nobody follows themselves"
+        app.open(PersonTarget(world.pubkey("ben")))
+        await sees(app, "F follow")
+        await pilot.press("F")
+        await sees(app, "o unfollow   f8 no")
+        await pilot.press("y", "n", "escape")
+        assert isinstance(app.screen, ConfirmDialog)
+        await pilot.press("f8")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        await until(lambda: app.focused is not None and app.focused.selected is not None)
+        await pilot.press("f")
+        await told(app, "f9 takes it back")

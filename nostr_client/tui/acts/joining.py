@@ -7,9 +7,15 @@ from nostr_client.net.report import Answer
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 
 JOIN, LEAVE = "join", "leave"
+
+LEAVES = (
+    "It takes you off its members. It stays in your relay list: {relays.remove_relay} removes it "
+    "there."
+)
 
 
 async def join_or_leave(actions: Actions, row: RelayRow) -> None:
@@ -44,7 +50,7 @@ async def leave_relay(actions: Actions, row: RelayRow) -> None:
     """Ask the relay to take one off its list of members, after asking."""
     question = ConfirmDialog(
         f"Leave {row.url}?",
-        "It takes you off its members. It stays in your relay list: x removes it there.",
+        with_keys(LEAVES),
         yes="leave",
     )
     if not await actions.ask(question):

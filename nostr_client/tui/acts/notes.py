@@ -99,7 +99,7 @@ ACTS: Final = (
     NoteAct(
         "react",
         "f",
-        "React with ♥ (u takes it back)",
+        "React with ♥ ({app.take_back} takes it back)",
         react,
         hint="react",
         place=20,
@@ -116,7 +116,7 @@ ACTS: Final = (
     NoteAct(
         "repost",
         "t",
-        "Repost (u takes it back)",
+        "Repost ({app.take_back} takes it back)",
         repost,
         hint="repost",
         place=30,

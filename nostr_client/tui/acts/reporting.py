@@ -9,6 +9,7 @@ from typing import Final
 from nostr_client.social.views import NoteView, Posted, Profile
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.act import NoteAct, PersonAct
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 
 PUBLIC: Final = "Everybody can read a report, with your name, for good. Muting is private."
@@ -17,7 +18,7 @@ PUBLIC: Final = "Everybody can read a report, with your name, for good. Muting i
 async def report_note(actions: Actions, note: NoteView) -> None:
     """Report a note, and so its author."""
     if note.mine:
-        actions.say("This is yours: x deletes it.")
+        actions.say(with_keys("This is yours: {note.delete} deletes it."))
         return
     send = partial(actions.client.reports.event, note.event)
     await _report(actions, f"Report this, by {note.author.label}, as", send)

@@ -150,7 +150,12 @@ async def _ask_written(actions: Actions, poll: PollText) -> bool:
 
 ACTS: Final = (
     NoteAct(
-        "vote", "v", "A poll's votes; vote (u takes it back)", vote, place=60, finish=send_vote
+        "vote",
+        "v",
+        "A poll's votes; vote ({app.take_back} takes it back)",
+        vote,
+        place=60,
+        finish=send_vote,
     ),
     AccountAct("poll", "", "Ask a poll", ask_poll, place=60),
 )

@@ -17,7 +17,7 @@ from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError, NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.app_messages import AddAccount, Open, Say, UseAccount
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.secret import SecretScreen
@@ -111,9 +111,11 @@ class AccountsPane(PaneView):
         self.accounts = AccountList(AccountRenderer(), gap=1)
 
     def compose(self) -> ComposeResult:
-        yield Static("accounts · enter uses one", markup=False, classes="head")
+        yield Static(with_keys("accounts · {list.choose} uses one"), markup=False, classes="head")
         yield self.accounts
-        text = "e backs a key up, encrypted: nobody can restore it for you."
+        text = with_keys(
+            "{accounts.export} backs a key up, encrypted: nobody can restore it for you."
+        )
         yield Static(text, markup=False, classes="foot")
 
     @property

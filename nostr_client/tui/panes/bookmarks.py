@@ -13,12 +13,15 @@ from nostr_client.errors import NostrError
 from nostr_client.social.bookmarks import Bookmark
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.workers import start_worker
 
-EMPTY: Final = "Nothing is kept yet. b on a note keeps it, or a page that it links to."
+EMPTY: Final = (
+    "Nothing is kept yet. {note.bookmark} on a note keeps it, or a page that it links to."
+)
 
 
 class BookmarksPane(PaneView):
@@ -89,7 +92,7 @@ class BookmarksPane(PaneView):
 
 def _words(shown: Sequence[Bookmark], pages: int) -> str:
     if not shown and not pages:
-        return EMPTY
+        return with_keys(EMPTY)
     private = sum(one.private for one in shown)
     missing = sum(one.event is None for one in shown)
     words = [f"{len(shown):,} kept, {private:,} of them for you alone"]

@@ -32,7 +32,7 @@ from nostr_client.social.writing import Writing
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.app_messages import ActRequest, Open, Say, WriteOn
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.targets import NoteTarget, RoomTarget
@@ -51,6 +51,7 @@ from nostr_client.tui.widgets.send_progress import relay_name
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import Work, start_worker
 
+LATER: Final = "in a draft, {writing_note.later} gives one"
 EMPTY: Final = "Nothing waits here. What you begin to write and close is kept, and stands here."
 LATE_ENOUGH: Final = 60
 """Seconds after its time from which on a note that went out is said to be late."""
@@ -115,7 +116,9 @@ class DraftsPane(PaneView):
         self._client.schedule.on_sent = self._went_out
 
     def compose(self) -> ComposeResult:
-        yield Static("drafts · enter goes on with one", markup=False, classes="head")
+        yield Static(
+            with_keys("drafts · {list.choose} goes on with one"), markup=False, classes="head"
+        )
         yield self._list
         yield self._foot
 
@@ -307,15 +310,15 @@ class DraftsPane(PaneView):
                 if await self.app.push_screen_wait(ConfirmDialog("Send it now?", yes="send")):
                     await self._client.schedule.send_now(note.id)
             case HeldRow():
-                self.post_message(Say("enter does it."))
+                self.post_message(Say(with_keys("{list.choose} does it.")))
             case _:
-                self.post_message(Say("enter opens a draft, ctrl+s sends it."))
+                self.post_message(
+                    Say(with_keys("{list.choose} opens a draft, {writing.send} sends it."))
+                )
 
     async def _ask_when(self, item: UnsentRow) -> None:
         if not isinstance(item, ScheduledRow):
-            self.post_message(
-                Say("Only a scheduled note has a time: in a draft, ctrl+l gives one.")
-            )
+            self.post_message(Say(with_keys(f"Only a scheduled note has a time: {LATER}.")))
             return
         dialog = PromptDialog("When is it to go out?", HOW, yes="schedule", detail=HERE_ONLY)
         typed = await self.app.push_screen_wait(dialog)

@@ -7,11 +7,14 @@ from typing import Final
 
 from nostr_client.net.outcome import Outcome, in_words, outcome_of
 from nostr_client.social.views import Cursor, NoteView, RelayRow, SyncStatus
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.panes.feed_pane import FeedPane
 from nostr_client.tui.panes.pane import Pane, PaneContext
 
 NOTHING: Final = "Nothing here yet"
-FIRST_NOTE: Final = "/ finds people to follow, tags and notes; c writes your first note."
+FIRST_NOTE: Final = (
+    "{app.find} finds people to follow, tags and notes; {app.write} writes your first note."
+)
 
 
 class HomePane(FeedPane):
@@ -21,7 +24,7 @@ class HomePane(FeedPane):
         async def home(until: Cursor | None, limit: int) -> list[NoteView]:
             return await context.client.timeline.home(until=until, limit=limit)
 
-        super().__init__(context, home, empty=f"{NOTHING}. {FIRST_NOTE}")
+        super().__init__(context, home, empty=f"{NOTHING}. {with_keys(FIRST_NOTE)}")
 
     def arrive(self, notes: list[NoteView], *, awaited: bool) -> None:
         self.insert(notes, awaited=awaited)
@@ -46,8 +49,8 @@ def _nothing_at_home(status: SyncStatus) -> str:
     """What an empty home timeline means: that nobody answered is not that there is nothing."""
     ends = status.ends.values()
     if not status.is_complete or outcome_of(ends, found=False) is Outcome.NOTHING:
-        return f"{NOTHING}. {FIRST_NOTE}"
-    return f"{NOTHING}: {in_words(ends, found=False)}. {FIRST_NOTE}"
+        return f"{NOTHING}. {with_keys(FIRST_NOTE)}"
+    return f"{NOTHING}: {in_words(ends, found=False)}. {with_keys(FIRST_NOTE)}"
 
 
 PANE: Final = Pane("home", "1", "Home: the notes of those you follow", HomePane, place=10)

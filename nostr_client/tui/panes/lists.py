@@ -24,7 +24,7 @@ from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.app_messages import ActRequest, Say
 from nostr_client.tui.copies_lines import DIM
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.time_format import minute, passed
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
@@ -260,7 +260,8 @@ class ListsPane(PaneView):
             self._act(each[1], each[0], each[2])
             return
         else:
-            words = "Nothing to put together: m marks a version, M on another one merges them."
+            marks = "{lists.mark} marks a version, {lists.merge} on another one merges them"
+            words = with_keys(f"Nothing to put together: {marks}.")
         self.post_message(Say(words))
 
     def _act(self, mine: Event, theirs: Event | None, base: Event | None) -> None:
@@ -286,7 +287,9 @@ def _foot(events: Sequence[Event]) -> str:
     if not events:
         return "No version of it is here, nor did a relay have one so far."
     if forked(events):
-        return "Two devices made versions 1 and 2, it seems: M puts both together."
+        return with_keys(
+            "Two devices made versions 1 and 2, it seems: {lists.merge} puts both together."
+        )
     return ""
 
 

@@ -21,7 +21,7 @@ from nostr_client.social.lists import CLOSED
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.muting import mute_word, unmute
 from nostr_client.tui.app_messages import ActRequest, Open, Say
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.targets import NoteTarget, PersonTarget, TagTarget
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
@@ -152,7 +152,9 @@ class MutesPane(PaneView):
         rows += [MuteRow(tag, private=False) for tag in held.public if len(tag) > 1]
         await self._names.know({row.entry[1] for row in rows if row.entry[0] == "p"})
         self.entries.renew(FixedItems(rows[::-1], self.entries.renderer.key))
-        nothing = "Nobody and nothing is muted. m on a note mutes, n here mutes a word."
+        nothing = with_keys(
+            "Nobody and nothing is muted. {note.mute} on a note mutes, {mutes.new} here a word."
+        )
         self._head.update(f"{len(rows):,} muted" if rows else nothing)
         self._foot.update(CLOSED if held.closed else "")
 

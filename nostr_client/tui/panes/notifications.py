@@ -24,7 +24,7 @@ from nostr_client.social.notification_views import (
 )
 from nostr_client.social.views import Cursor, RelayRow
 from nostr_client.tui.app_messages import Open, Say
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.notification_renderer import (
     NAMED,
     NotificationItem,
@@ -46,7 +46,7 @@ MOST_ROWS: Final = 5_000
 MOST_MARKED: Final = 99
 NOTHING: Final = {
     NotificationTab.ALL: "Nothing yet: what people say to you, or of you, will stand here. "
-    "c writes something that they may answer.",
+    "{app.write} writes something that they may answer.",
     NotificationTab.MENTIONS: "Nobody has spoken to you, or of you, yet.",
     NotificationTab.REACTIONS: "Nobody has reacted to what you wrote yet.",
     NotificationTab.FOLLOWS: "Nobody began to follow you since this machine looks.",
@@ -169,13 +169,14 @@ class NotificationsPane(PaneView):
             self.list.show(source)
         else:
             self.list.renew(source)
-        self._nothing.update(NOTHING[self._tab])
+        self._nothing.update(with_keys(NOTHING[self._tab]))
         self._nothing.display = not items
         self._draw_head()
 
     def _draw_head(self) -> None:
         tabs = (f"[{tab}]" if tab is self._tab else f" {tab} " for tab in TABS)
-        news = " · ▲ new above · g shows it" if self._above else ""
+        shows = with_keys("{list.newest} shows it")
+        news = f" · ▲ new above · {shows}" if self._above else ""
         self._head.update("".join(tabs) + news)
 
     async def _mark_seen(self) -> None:

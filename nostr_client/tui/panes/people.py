@@ -16,7 +16,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.grouping import create, follow_all, strike, words_of
 from nostr_client.tui.app_messages import ActRequest, Open, Say
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.targets import AddressTarget
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
@@ -152,7 +152,9 @@ class PeoplePane(PaneView):
         await self._names.know({row.one.event.pubkey for row in rows if not row.mine})
         self.sets.renew(FixedItems(rows, self.sets.renderer.key))
         mine = sum(row.mine for row in rows)
-        nothing = "No list yet. n makes one; A on a note puts its author into one."
+        nothing = with_keys(
+            "No list yet. {people.new} makes one; {note.put_author} on a note puts its author in."
+        )
         words = f"{mine} of yours, {len(rows) - mine} packs of those you follow"
         self._head.update(words if rows else nothing)
 

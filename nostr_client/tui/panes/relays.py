@@ -23,7 +23,7 @@ from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.joining import join_or_leave
 from nostr_client.tui.app_messages import ActRequest, Open, Say
 from nostr_client.tui.environment import CheckRelay
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, key_for, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.relay_lines import portrait_lines
 from nostr_client.tui.screens.audit import AuditScreen
@@ -76,7 +76,9 @@ class RelayRenderer(ItemRenderer[RelayRow]):
         else:
             top = Content.styled(name, style("list--strong")).truncate(width, ellipsis=True)
             lines = [top, (Content("  ") + Content.assemble(*figures)).truncate(width)]
-        gone = f"{item.gone}: E takes you away there" if item.gone else ""
+        gone = (
+            f"{item.gone}: {key_for('relays.evacuate')} takes you away there" if item.gone else ""
+        )
         said = safe_line(gone or item.last_word, 300)
         if said:
             words = Content.styled(f"  {said}", style("list--dim"))
@@ -286,7 +288,9 @@ def _foot(rows: list[RelayRow]) -> str:
     if any(row.fallback for row in rows):
         return "You have no relay list yet: these stand in. Adding or removing one makes it yours."
     if not any(row.write and not row.own for row in rows):
-        return "No relay keeps your notes for others to read. a adds one."
+        return with_keys(
+            "No relay keeps your notes for others to read. {relays.add_relay} adds one."
+        )
     return ""
 
 

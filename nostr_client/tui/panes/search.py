@@ -11,11 +11,14 @@ from nostr_client.social.search import RelayFindings
 from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.find_rows import relay_words
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.panes.feed_pane import FeedPane
 from nostr_client.tui.panes.pane import Pane, PaneContext
 from nostr_client.tui.workers import start_worker
 
-NOTHING_YET: Final = "Nothing was searched for yet: / finds people, tags, notes and relays."
+NOTHING_YET: Final = (
+    "Nothing was searched for yet: {app.find} finds people, tags, notes and relays."
+)
 
 
 class SearchPane(FeedPane):
@@ -31,7 +34,7 @@ class SearchPane(FeedPane):
             search = context.client.search
             return await search.notes(shown.typed, until=until, limit=limit, also=shown.events)
 
-        super().__init__(context, read, empty=NOTHING_YET)
+        super().__init__(context, read, empty=with_keys(NOTHING_YET))
 
     def open(self) -> None:
         kept = self.client.search.kept

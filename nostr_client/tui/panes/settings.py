@@ -19,7 +19,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.toml_file import load_toml
 from nostr_client.tui.app_messages import Say, Unfolded
 from nostr_client.tui.fact_rows import FactRenderer, FactRow
-from nostr_client.tui.keymap import LIST, Key, KeyGroup
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.pictures import Pictures
 from nostr_client.tui.widgets.items import FixedItems
@@ -45,9 +45,14 @@ def setting_rows(
 ) -> list[FactRow]:
     """All settings with their values, those of the file first told apart; where things lie. What is
     secret in a value is not shown."""
+    another = with_keys("{settings.change_theme} chooses another, which is kept")
     rows = [
         FactRow("file", "file", safe_line(str(paths.config / "config.toml"), MOST)),
-        FactRow("theme", "theme", f"{safe_line(theme, 60)}  (t chooses another, which is kept)"),
+        FactRow(
+            "theme",
+            "theme",
+            f"{safe_line(theme, 60)}  ({another})",
+        ),
     ]
     rows += _values(config, in_file)
     own = len(config.accounts)

@@ -20,10 +20,11 @@ from nostr_client.social.media.uploads import (
     read_file,
 )
 from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.workers import start_worker
 
-AS_IT_IS = "enter once more sends it as it is"
+AS_IT_IS = "{form.go} once more sends it as it is"
 NO_SERVERS = "Name a media server: https://… (nostr-client blossom add keeps it in your list)"
 
 
@@ -31,7 +32,7 @@ class AttachScreen(FormScreen[str]):
     """Asks which file and what is on it, and sends it; dismissed with its URL, which is served."""
 
     HEADING = "A picture, or another file"
-    KEYS = (("enter", "send it"), ("tab", "next field"), ("esc", "not now"))
+    KEYS = (("form.go", "send it"), ("form.focus_next", "next field"), ("form.leave", "not now"))
 
     def __init__(self, client: NostrClient) -> None:
         super().__init__()
@@ -85,7 +86,7 @@ class AttachScreen(FormScreen[str]):
             )
         except MetadataUnknown as error:
             self._as_it_is = file
-            self.problem(f"{error}: {AS_IT_IS}")
+            self.problem(f"{error}: {with_keys(AS_IT_IS)}")
             return
         self.problem("Sending it …")
         report = await self._client.media.upload(

@@ -8,7 +8,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -40,16 +40,23 @@ class AuthAnswer:
     lasting: bool
 
 
+QUESTION_KEYS: Final = KeyGroup(
+    "A relay wants to know who you are",
+    (
+        Key("y", "answer(True,False)", "Yes, for now", "yes", name="yes"),
+        Key("n", "answer(False,False)", "No, for now", "no", name="no"),
+        Key("a", "answer(True,True)", "Always", "always", name="always"),
+        Key("v", "answer(False,True)", "Never", "never", name="never"),
+        Key("escape,q", "dismiss(None)", "Later", "later", name="later"),
+    ),
+    "who_are_you",
+)
+
+
 class AuthQuestionDialog(ModalScreen[AuthAnswer]):
     """Asks about one relay. `y` and `n` for now, `a` and `v` for good; esc leaves it open."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True,False)", "Yes, for now", show=False),
-        Binding("n", "answer(False,False)", "No, for now", show=False),
-        Binding("a", "answer(True,True)", "Always", show=False),
-        Binding("v", "answer(False,True)", "Never", show=False),
-        Binding("escape,q", "dismiss(None)", "Later", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = QUESTION_KEYS.bindings()
 
     def __init__(
         self,
@@ -85,8 +92,7 @@ class AuthQuestionDialog(ModalScreen[AuthAnswer]):
                 markup=False,
                 classes="card-text",
             )
-            keys = (("y", "yes"), ("n", "no"), ("a", "always"), ("v", "never"), ("esc", "later"))
-            yield Static(key_words(keys), markup=False, classes="card-keys")
+            yield Static(key_words(hints(QUESTION_KEYS)), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
         self._questions.seen(self._question)

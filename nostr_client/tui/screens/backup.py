@@ -31,7 +31,7 @@ class BackupScreen(FormScreen[str]):
     """Asks where it goes and what opens it. Dismissed with what was made, in words."""
 
     HEADING = "A backup of your account"
-    KEYS = (("enter", "make it"), ("esc", "back"))
+    KEYS = (("form.go", "make it"), ("form.leave", "back"))
 
     def __init__(self, client: NostrClient, accounts: Accounts, account: Account) -> None:
         super().__init__()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from time import monotonic
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
@@ -21,6 +21,7 @@ from nostr_client.errors import NostrError
 from nostr_client.nips.nip46 import BunkerUri
 from nostr_client.safe_text import safe_line
 from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import Key, KeyGroup, hints, keyed, with_keys
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.screens.key_setup import AddedAccount
@@ -35,7 +36,7 @@ class BunkerScreen(FormScreen[AddedAccount | bool]):
     bunker is to scan a code of ours instead."""
 
     HEADING = "Sign with a bunker"
-    KEYS = (("enter", "go on"), ("esc", "back"))
+    KEYS = (("form.go", "go on"), ("form.leave", "back"))
 
     def __init__(self, accounts: Accounts) -> None:
         super().__init__()
@@ -47,7 +48,9 @@ class BunkerScreen(FormScreen[AddedAccount | bool]):
             "bunker, signs when it is asked, and says no when you want it to."
         )
         yield field("Its code", "code", hidden=True, hint="bunker://…")
-        yield prose("Or leave it empty and press enter: then we show a code that the bunker scans.")
+        yield prose(
+            with_keys("Or leave it empty and press {form.go}: then we show a code for the bunker.")
+        )
 
     def on_mount(self) -> None:
         self.query_one("#code").focus()
@@ -67,15 +70,22 @@ class BunkerScreen(FormScreen[AddedAccount | bool]):
         self.dismiss(None)
 
 
+SCAN: Final = KeyGroup(
+    "A code for a bunker",
+    (
+        Key("escape", "leave", "Back", "back", name="back"),
+        Key("c", "copy", "Copy the code", "copy"),
+        Key("enter", "again", "Another code, once its time is over"),
+    ),
+    "scan",
+)
+
+
 class ScanScreen(Screen[AddedAccount]):
     """Shows our code until a bunker has answered it, or its time is over. Dismissed with the
     account."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back", show=False),
-        Binding("c", "copy", "Copy the code", show=False),
-        Binding("enter", "again", "Another code", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = SCAN.bindings()
 
     def __init__(self, accounts: Accounts, relays: Sequence[str]) -> None:
         super().__init__()
@@ -97,7 +107,7 @@ class ScanScreen(Screen[AddedAccount]):
                 yield prose("with your bunker: the key stays there, and it signs when it is asked.")
                 yield self._left
                 yield self._problem
-                keys = (("c", "copy"), ("esc", "back"))
+                keys = keyed(("scan.copy", "copy"), ("scan.back", "back"))
                 yield Static(key_words(keys), markup=False, id="keys", classes="card-keys")
 
     def on_mount(self) -> None:
@@ -124,8 +134,9 @@ class ScanScreen(Screen[AddedAccount]):
             entry = await added(self._accounts, pairing)
         except NostrError as error:
             self._code, self._ends = "", 0.0
+            again = with_keys("{scan.again} shows another code")
             self._qr.update("")
-            self._problem.update(safe_line(f"{error}. Enter shows another code.", 300))
+            self._problem.update(safe_line(f"{error}. {again}.", 300))
         else:
             self.dismiss(entry)
         finally:
@@ -145,13 +156,20 @@ class ScanScreen(Screen[AddedAccount]):
         self.dismiss(None)
 
 
+VISIT: Final = KeyGroup(
+    "An address to confirm at",
+    (
+        Key("c", "copy", "Copy the address", "copy"),
+        Key("escape,enter,q", "dismiss(None)", "Close", "close", name="close"),
+    ),
+    "visit",
+)
+
+
 class VisitDialog(ModalScreen[None]):
     """A bunker wants its person to go to an address, which is shown and never opened."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy the address", show=False),
-        Binding("escape,enter,q", "dismiss(None)", "Close", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = VISIT.bindings()
 
     def __init__(self, address: str) -> None:
         """`address` is safe text."""
@@ -165,8 +183,7 @@ class VisitDialog(ModalScreen[None]):
             yield Static(self._address, markup=False, classes="card-text", id="address")
             text = "Open it in a browser, if you expect it. What was asked goes on by itself then."
             yield Static(text, markup=False, classes="card-text")
-            keys = (("c", "copy"), ("esc", "close"))
-            yield Static(key_words(keys), markup=False, classes="card-keys")
+            yield Static(key_words(hints(VISIT)), markup=False, classes="card-keys")
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self._address)

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -16,11 +16,12 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.keymap import Key, KeyGroup, keyed
 from nostr_client.tui.screens.dialogs import key_words
 
 MOST: Final = 200
 """Characters of a choice that are shown."""
-KEYS: Final = "123456789abcdefghilmoprstuvwxyz"
+LETTERS: Final = "123456789abcdefghilmoprstuvwxyz"
 """Given to choices that bring no key, in this order; j, k, n and q mean something in lists."""
 
 
@@ -33,6 +34,18 @@ class Offered:
     key: str = ""
 
 
+KEYS: Final = KeyGroup(
+    "A choice",
+    (
+        Key("escape,q", "dismiss(None)", "Back", name="back"),
+        Key("j", "move(1)", "Down", name="down"),
+        Key("k", "move(-1)", "Up", name="up"),
+        Key("space", "mark", "Mark, where several can be chosen"),
+    ),
+    "choice",
+)
+
+
 class ChoiceDialog(ModalScreen[tuple[str, ...]]):
     """Asks to choose; dismissed with the values, or None. Texts are made safe here.
 
@@ -40,12 +53,7 @@ class ChoiceDialog(ModalScreen[tuple[str, ...]]):
     from the beginning. Else a key, or enter, chooses one.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss(None)", "No", show=False),
-        Binding("j", "move(1)", "Down", show=False),
-        Binding("k", "move(-1)", "Up", show=False),
-        Binding("space", "mark", "Mark", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(
         self,
@@ -61,7 +69,7 @@ class ChoiceDialog(ModalScreen[tuple[str, ...]]):
         self._detail = detail
         self._many = many
         self._chosen = dict.fromkeys(chosen)
-        free = iter([key for key in KEYS if key not in {choice.key for choice in choices}])
+        free = iter([key for key in LETTERS if key not in {choice.key for choice in choices}])
         self._choices = [(choice.key or next(free, ""), choice) for choice in choices]
 
     def compose(self) -> ComposeResult:
@@ -70,8 +78,9 @@ class ChoiceDialog(ModalScreen[tuple[str, ...]]):
             if self._detail:
                 yield Static(safe_line(self._detail, MOST), markup=False, classes="card-text")
             yield OptionList(*self._options(), compact=True)
-            done = (("space", "mark"), ("enter", "done")) if self._many else (("enter", "choose"),)
-            yield Static(key_words((*done, ("esc", "back"))), markup=False, classes="card-keys")
+            many = (("choice.mark", "mark"), ("enter", "done"))
+            keys = (*(many if self._many else (("enter", "choose"),)), ("choice.back", "back"))
+            yield Static(key_words(keyed(*keys)), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()

@@ -18,7 +18,7 @@ from textual.widgets import Static, TextArea
 from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
 from nostr_client.social.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver, put_before
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.keymap import WRITING
+from nostr_client.tui.keymap import WRITING, keyed
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
 from nostr_client.tui.widgets.static_text import set_text
@@ -181,8 +181,9 @@ class ComposeScreen(ModalScreen[None]):
 
     def _count(self) -> None:
         written = bool(self.text.text)
-        keys = (("ctrl+s", "send"), ("esc", "keep as draft" if written else "close"))
-        set_text(self, "#count", key_words(((self.counted, ""), *keys, *self.MORE_KEYS)))
+        keys = (("writing.send", "send"), ("writing.keep", "keep as draft" if written else "close"))
+        line = ((self.counted, ""), *keyed(*keys, *self.MORE_KEYS))
+        set_text(self, "#count", key_words(line))
 
     @property
     def counted(self) -> str:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nostr_client.safe_text import safe_text
+from nostr_client.tui.keymap import Key, KeyGroup, keyed
 from nostr_client.tui.widgets.inputs import LineInput
+
+QUESTION: Final = KeyGroup(
+    "A question",
+    (
+        Key("y", "answer(True)", "Yes", name="yes"),
+        Key("n,q,escape", "answer(False)", "No", name="no"),
+    ),
+    "question",
+)
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -23,10 +33,7 @@ class ConfirmDialog(ModalScreen[bool]):
     `detail` may hold text from anywhere: it is made safe here, and is never markup.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "answer(True)", "Yes", show=False),
-        Binding("n,q,escape", "answer(False)", "No", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = QUESTION.bindings()
 
     def __init__(self, question: str, detail: str = "", *, yes: str, word: str = "") -> None:
         super().__init__()
@@ -42,9 +49,9 @@ class ConfirmDialog(ModalScreen[bool]):
                 yield Static(self._detail, markup=False, classes="card-text")
             if self._word:
                 yield LineInput(placeholder=f"type: {self._word}", id="word")
-                keys = (("enter", self._yes), ("esc", "no"))
+                keys = keyed(("enter", self._yes), ("question.no", "no"))
             else:
-                keys = (("y", self._yes), ("n", "no"))
+                keys = keyed(("question.yes", self._yes), ("question.no", "no"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def action_answer(self, yes: bool) -> None:
@@ -57,19 +64,33 @@ class ConfirmDialog(ModalScreen[bool]):
             self.dismiss(True)
 
 
+LEAVING: Final = KeyGroup(
+    "Leave?",
+    (Key("ctrl+c", "answer(True)", "Leave: who presses it twice means it", name="leave"),),
+    "leaving",
+)
+
+
 class QuitDialog(ConfirmDialog):
     """Asks before the client ends; ctrl+c once more does not mean to be asked again."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "answer(True)", "Leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = LEAVING.bindings()
 
     def __init__(self) -> None:
         super().__init__("Leave nostr-client?", "Drafts are kept.", yes="leave")
 
 
+LINE_QUESTION: Final = KeyGroup(
+    "A question that is answered in words",
+    (Key("escape", "dismiss(None)", "Back", name="back"),),
+    "line_question",
+)
+
+
 class PromptDialog(ModalScreen[str]):
     """Asks for one line of text; dismissed with it, or with None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "No", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = LINE_QUESTION.bindings()
 
     def __init__(
         self,
@@ -102,7 +123,7 @@ class PromptDialog(ModalScreen[str]):
             line = LineInput(self._offered, placeholder=self._hint, id="line")
             line.password = self._hidden
             yield line
-            keys = (("enter", self._yes), ("esc", "back"))
+            keys = keyed(("enter", self._yes), ("line_question.back", "back"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

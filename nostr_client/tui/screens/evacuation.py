@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -19,12 +19,22 @@ from nostr_client.resilience.evacuation_journal import BegunEvacuation
 from nostr_client.resilience.evacuation_plan import EvacuationPlan
 from nostr_client.resilience.evacuation_words import plan_lines, progress_line, report_lines
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.keymap import Key, KeyGroup, keyed, with_keys
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.workers import start_worker
 
-_CLOSE = (("esc", "close"),)
-_GO = (("y", "do it"), ("esc", "leave all as it is"))
-_STOP = (("esc", "stop here; E goes on"),)
+_CLOSE = (("evacuation.close", "close"),)
+_GO = (("evacuation.go", "do it"), ("evacuation.close", "leave all as it is"))
+
+
+KEYS: Final = KeyGroup(
+    "Moving to other relays",
+    (
+        Key("y", "go", "Do it"),
+        Key("escape,q,n", "dismiss", "Close; what has begun goes on later", name="close"),
+    ),
+    "evacuation",
+)
 
 
 class EvacuationScreen(ModalScreen[None]):
@@ -33,10 +43,7 @@ class EvacuationScreen(ModalScreen[None]):
     `retire` names relays that leave in any case, and why.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "go", "Do it", show=False),
-        Binding("escape,q,n", "dismiss", "Close", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(self, client: NostrClient, retire: Mapping[str, str] | None = None) -> None:
         super().__init__()
@@ -55,7 +62,7 @@ class EvacuationScreen(ModalScreen[None]):
                     id="what",
                 )
             yield Static("", markup=False, classes="card-text", id="progress")
-            yield Static(key_words(_CLOSE), markup=False, classes="card-keys", id="keys")
+            yield Static(key_words(keyed(*_CLOSE)), markup=False, classes="card-keys", id="keys")
 
     def on_mount(self) -> None:
         start_worker(self, self._look, "evacuation")
@@ -83,7 +90,7 @@ class EvacuationScreen(ModalScreen[None]):
             return
         self._tell("what", "\n".join(plan_lines(plan)))
         self._plan = plan
-        self.query_one("#keys", Static).update(key_words(_GO))
+        self.query_one("#keys", Static).update(key_words(keyed(*_GO)))
 
     async def _begin(self) -> None:
         plan, self._plan = self._plan, None
@@ -96,12 +103,13 @@ class EvacuationScreen(ModalScreen[None]):
 
     async def _run(self, begun: BegunEvacuation) -> None:
         keys = self.query_one("#keys", Static)
-        keys.update(key_words(_STOP))
+        stop = with_keys("stop here; {relays.evacuate} goes on")
+        keys.update(key_words(keyed(("evacuation.close", stop))))
         report = await self._client.evacuation.run(begun, self._show)
         self._tell("what", "\n".join(report_lines(report)))
         done = report.is_complete
         self._tell("progress", "Done." if done else "What waits follows by itself.")
-        keys.update(key_words(_CLOSE))
+        keys.update(key_words(keyed(*_CLOSE)))
 
     def _show(self, progress: EvacuationProgress) -> None:
         self._tell("progress", progress_line(progress))
@@ -112,4 +120,4 @@ class EvacuationScreen(ModalScreen[None]):
     def _fail(self, error: NostrError) -> None:
         words = Content.styled(safe_line(str(error), 300), "$text-error")
         self.query_one("#progress", Static).update(words)
-        self.query_one("#keys", Static).update(key_words(_CLOSE))
+        self.query_one("#keys", Static).update(key_words(keyed(*_CLOSE)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
@@ -16,6 +16,7 @@ from textual.widgets import Input
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.beginnings import Beginning, Beginnings
+from nostr_client.tui.keymap import Key, KeyGroup, key_for, with_keys
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.list_messages import Chosen
@@ -57,12 +58,17 @@ class _BeginningRenderer(ItemRenderer[OfferedPeople]):
         return [line.truncate(width, ellipsis=True)]
 
 
+OFFERED: Final = KeyGroup(
+    "On offer",
+    (Key("space", "take", "Take or leave"),),
+    "on_offer",
+)
+
+
 class BeginningList(WindowedList[OfferedPeople]):
     """What is on offer; space takes or leaves the selected one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "take", "Take or leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = OFFERED.bindings()
 
     class Take(Message):
         """Take this one, or leave it."""
@@ -80,7 +86,10 @@ class FirstPeopleScreen(FormScreen[FirstPeople]):
     """Dismissed with what was chosen, with None where that is left for later."""
 
     HEADING = "Topics, and people to follow"
-    KEYS = (("enter", "look up, go on"), ("tab", "next"), ("space", "take"), ("esc", "skip"))
+    KEYS = (
+        *(("form.go", "look up, go on"), ("form.focus_next", "next")),
+        *(("on_offer.take", "take"), ("form.leave", "skip")),
+    )
 
     def __init__(self, beginnings: Beginnings) -> None:
         super().__init__()
@@ -92,9 +101,12 @@ class FirstPeopleScreen(FormScreen[FirstPeople]):
 
     def body(self) -> Iterable[Widget]:
         yield prose("Home shows whom you follow. Take what you like; all can be changed any time.")
-        yield field("Topics", "topics", hint="art books music   enter looks who writes about them")
+        enter = key_for("form.go")
         yield field(
-            "A friend", "friend", hint="npub1… or name@domain   enter finds whom they follow"
+            "Topics", "topics", hint=f"art books music   {enter} looks who writes about them"
+        )
+        yield field(
+            "A friend", "friend", hint=f"npub1… or name@domain   {enter} finds whom they follow"
         )
         yield self._list
         yield prose(id="state")
@@ -144,7 +156,7 @@ class FirstPeopleScreen(FormScreen[FirstPeople]):
         if self._asking:
             words.append("asking your relays …")
         elif not self._offers:
-            words.append("your relays offer no packs; later: / finds people")
+            words.append(with_keys("your relays offer no packs; later: {app.find} finds people"))
         set_text(self, "#state", safe_line(" · ".join(words), 200))
 
     @property

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from nostr_client.errors import InvalidData
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.keymap import Key, KeyGroup, keyed, with_keys
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.widgets.inputs import relay_url
@@ -68,13 +69,20 @@ class _OfferRenderer(ItemRenderer[RelayOffer]):
         return [line.truncate(width, ellipsis=True)]
 
 
+OFFERED_RELAYS: Final = KeyGroup(
+    "Relays on offer",
+    (
+        Key("space", "take", "Take or leave"),
+        Key("a", "add", "Add one"),
+    ),
+    "offered_relays",
+)
+
+
 class RelayOfferList(WindowedList[RelayOffer]):
     """The relays on offer; space takes or leaves the selected one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "take", "Take or leave", show=False),
-        Binding("a", "add", "Add one", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = OFFERED_RELAYS.bindings()
 
     class Add(Message):
         """Another relay is to be offered."""
@@ -98,7 +106,10 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
     """Dismissed with the relays that were taken, in their order; it may be none."""
 
     HEADING = "Your first relays"
-    KEYS = (("enter", "go on"), ("space", "take or leave"), ("a", "add one"))
+    KEYS = (
+        *(("form.go", "go on"), ("offered_relays.take", "take or leave")),
+        ("offered_relays.add", "add one"),
+    )
 
     def __init__(self, offers: Sequence[RelayOffer], dated: str, probe: Probe) -> None:
         """`dated`: the day of the list, in words."""
@@ -114,7 +125,7 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
             f"may vanish: take several. The list is of {self._dated} and can be changed any time."
         )
         yield self.offers
-        yield field("Add", "add", hint="wss://…   enter adds it")
+        yield field("Add", "add", hint=with_keys("wss://…   {form.go} adds it"))
         yield prose(id="taken")
 
     def on_mount(self) -> None:
@@ -163,14 +174,14 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
     def on_relay_offer_list_add(self) -> None:
         self.query_one("#add-row").display = True
         self.query_one("#add").focus()
-        keys = (("enter", "add it"), ("esc", "no more"))
+        keys = keyed(("form.go", "add it"), ("form.leave", "no more"))
         self.query_one("#keys", Static).update(key_words(keys))
 
     def _close_field(self) -> None:
         self.query_one("#add", Input).clear()
         self.query_one("#add-row").display = False
         self.problem("")
-        self.query_one("#keys", Static).update(key_words(self.KEYS))
+        self.query_one("#keys", Static).update(key_words(keyed(*self.KEYS)))
         self.offers.focus()
 
     def on_windowed_list_chosen(self, message: Chosen) -> None:

@@ -52,8 +52,8 @@ class FirstRunScreen(FormScreen[FirstRunChoice]):
     def __init__(self, *, back: bool = False) -> None:
         super().__init__()
         self._back = back
-        leave = ("esc", "back") if back else ("ctrl+q", "leave")
-        self.KEYS = (("↑↓", "choose"), ("enter", "go"), ("?", "help"), leave)
+        leave = ("form.leave", "back") if back else ("app.quit", "leave")
+        self.KEYS = (("↑↓", "choose"), ("list.choose", "go"), ("app.help", "help"), leave)
 
     def body(self) -> Iterable[Widget]:
         yield prose("No host, cloud or app store can take it away.")

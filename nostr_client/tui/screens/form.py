@@ -15,7 +15,7 @@ from textual.widgets import Input, Static
 
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.keymap import FORM
+from nostr_client.tui.keymap import FORM, keyed
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import LineInput
 from nostr_client.tui.workers import Work, start_worker
@@ -26,13 +26,13 @@ T = TypeVar("T")
 class FormScreen(Screen[T]):
     """A page with a title, its parts, a line for problems and one for keys.
 
-    A subclass gives `HEADING`, `body` and `go`; `busy` is true while work that `start` began runs,
-    and meanwhile neither enter nor esc does anything.
+    A subclass gives `HEADING`, `body`, `go` and `KEYS`, by the ids of their bindings; `busy` is
+    true while work that `start` began runs, and meanwhile neither enter nor esc does anything.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = FORM.bindings(without=("key_store",))
     HEADING = ""
-    KEYS: tuple[tuple[str, str], ...] = (("enter", "go on"), ("esc", "back"))
+    KEYS: tuple[tuple[str, str], ...] = (("form.go", "go on"), ("form.leave", "back"))
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class FormScreen(Screen[T]):
             yield Static(self.HEADING, markup=False, classes="page-title")
             yield from self.body()
             yield Static("", markup=False, id="problem", classes="problem")
-            yield Static(key_words(self.KEYS), markup=False, id="keys", classes="card-keys")
+            yield Static(key_words(keyed(*self.KEYS)), markup=False, id="keys", classes="card-keys")
 
     def body(self) -> Iterable[Widget]:
         """The widgets between title and keys."""

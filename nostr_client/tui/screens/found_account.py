@@ -61,7 +61,7 @@ class FoundAccountScreen(FormScreen[bool]):
     """Asks the places where the lists of the account may be, and says what each brought."""
 
     HEADING = "What is known of your account"
-    KEYS = (("enter", "go on"),)
+    KEYS = (("form.go", "go on"),)
 
     def __init__(self, client: NostrClient) -> None:
         super().__init__()

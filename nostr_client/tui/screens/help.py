@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
-from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints, with_keys
 from nostr_client.tui.own_keys import every_group
 from nostr_client.tui.panes.registry import key_groups
 from nostr_client.tui.screens.dialogs import key_words
@@ -107,9 +107,12 @@ def groups_here(screen: Screen[Any]) -> list[KeyGroup]:
 def _lines(group: KeyGroup, word: str = "") -> Content:
     """A line for each key, of those that hold `word`; nothing where none does."""
     lines = [
-        Content.assemble((f"  {key.shown:<18} ", "$text-accent"), (key.says, "$foreground"))
+        Content.assemble(
+            (f"  {key.shown:<18} ", "$text-accent"), (with_keys(key.says), "$foreground")
+        )
         for key in group.keys
-        if key.bound and (word.casefold() in key.says.casefold() or word in key.shown.split())
+        if key.bound
+        and (word.casefold() in with_keys(key.says).casefold() or word in key.shown.split())
     ]
     title = Content.styled(group.title, "bold $text-primary")
     return Content("\n").join([title, *lines]) if lines else Content("")

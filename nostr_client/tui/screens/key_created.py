@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -14,6 +14,7 @@ from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.key_vault import check_password
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError
+from nostr_client.tui.keymap import Key, KeyGroup, key_for, with_keys
 from nostr_client.tui.screens.dialogs import PromptDialog
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.screens.secret import SecretScreen
@@ -22,15 +23,23 @@ CHECKED: Final = 8
 """Letters of the copy that are typed at least, to show that there is one."""
 
 
+COPY: Final = KeyGroup(
+    "Saving a new key",
+    (Key("ctrl+o", "show_copy", "Show the copy"),),
+    "key_created",
+)
+
+
 class KeyCreatedScreen(FormScreen[bool]):
     """Says where the new key rests, and asks for a copy of it elsewhere, which is checked.
     Dismissed with whether there is one; later will do, and the status line says so until then."""
 
     HEADING = "Your account is made: save its key"
-    KEYS = (("enter", "check it"), ("ctrl+o", "show the copy"), ("esc", "later"))
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+o", "show_copy", "Show the copy", show=False),
-    ]
+    KEYS = (
+        *(("form.go", "check it"), ("key_created.show_copy", "show the copy")),
+        ("form.leave", "later"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = COPY.bindings()
 
     def __init__(self, accounts: Accounts, account: Account) -> None:
         super().__init__()
@@ -46,8 +55,9 @@ class KeyCreatedScreen(FormScreen[bool]):
             yield prose(f"The key rests here, encrypted with your password:\n{file}")
         else:
             yield prose("The key rests in this system's key store.")
+        shows = with_keys("{key_created.show_copy} shows it, encrypted")
         yield prose(
-            "There is no office that could restore it. Back it up: ctrl+o shows it, encrypted; "
+            f"There is no office that could restore it. Back it up: {shows}; "
             "write it on paper or copy it to another place, and remember its password. Then type "
             f"here its last {CHECKED} letters, or paste all of it."
         )
@@ -69,7 +79,8 @@ class KeyCreatedScreen(FormScreen[bool]):
                 if fresh is None:
                     return
             self._copy = await self._accounts.encrypted_key(self._account, new_password=fresh)
-        words = "Worth nothing without its password. v shows it for 20 seconds, y copies it."
+        keys = "{secret.reveal} shows it for 20 seconds, {secret.copy} copies it."
+        words = f"Worth nothing without its password. {with_keys(keys)}"
         await self.app.push_screen_wait(SecretScreen("Your key, encrypted", words, self._copy))
 
     async def _password(self) -> str | None:
@@ -87,7 +98,9 @@ class KeyCreatedScreen(FormScreen[bool]):
     def go(self) -> None:
         typed = "".join(self.value("end").split()).lower()
         if not typed:
-            self.problem(f"The last {CHECKED} letters of your copy; or esc: later.")
+            self.problem(
+                f"The last {CHECKED} letters of your copy; or {key_for('form.leave')}: later."
+            )
         else:
             self.start(partial(self._check, typed), "")
 
@@ -95,7 +108,8 @@ class KeyCreatedScreen(FormScreen[bool]):
         if not self._copy and self._account.protection is Protection.PASSWORD:
             self._copy = await self._accounts.encrypted_key(self._account)
         if not self._copy:
-            self.problem("ctrl+o first: it shows what is to be copied.")
+            first = with_keys("{key_created.show_copy} first")
+            self.problem(f"{first}: it shows what is to be copied.")
         elif len(typed) < CHECKED or not self._copy.endswith(typed):
             self.problem(f"That is not how it ends. {CHECKED} letters or more, from your copy.")
         else:

@@ -18,7 +18,7 @@ from nostr_client.accounts.key_vault import SHORTEST_PASSWORD, check_password
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError, InvalidKey
 from nostr_client.signing.signer import Signer
-from nostr_client.tui.keymap import FORM
+from nostr_client.tui.keymap import FORM, with_keys
 from nostr_client.tui.screens.form import FormScreen, field, prose
 
 
@@ -57,10 +57,10 @@ class _KeyProtectionForm(FormScreen[AddedAccount]):
         if self._no_store:
             words = "This system has no key store that encrypts, so the key needs a password."
         elif self._in_store:
-            words = "The key goes into this system's key store. ctrl+k: a password instead."
+            words = "The key goes into this system's key store. {form.key_store}: a password."
         else:
-            words = "ctrl+k: no password, keep it in this system's key store instead."
-        self.query_one("#keeping", Static).update(words)
+            words = "{form.key_store}: no password, keep it in this system's key store instead."
+        self.query_one("#keeping", Static).update(with_keys(words))
 
     def action_key_store(self) -> None:
         if not self._no_store and not self.busy:
@@ -97,7 +97,7 @@ class CreateKeyScreen(_KeyProtectionForm):
     """Makes a key. Dismissed with its account."""
 
     HEADING = "New here"
-    KEYS = (("enter", "make my key"), ("esc", "back"))
+    KEYS = (("form.go", "make my key"), ("form.leave", "back"))
 
     def body(self) -> Iterable[Widget]:
         yield prose(
@@ -130,7 +130,7 @@ class ImportKeyScreen(_KeyProtectionForm):
     """Takes a key that exists. What is typed stays hidden, and is never quoted back."""
 
     HEADING = "I have a key"
-    KEYS = (("enter", "keep it here"), ("esc", "back"))
+    KEYS = (("form.go", "keep it here"), ("form.leave", "back"))
 
     def body(self) -> Iterable[Widget]:
         yield prose(

@@ -30,7 +30,7 @@ from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.held_acts import HeldActs
-from nostr_client.tui.keymap import COLUMNS, hints
+from nostr_client.tui.keymap import COLUMNS, hints, with_keys
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
@@ -63,6 +63,9 @@ RARELY = 30
 """Looks after which they are looked at all the same."""
 RAIL = 20
 """Cells of the rail."""
+CLOSES = (
+    "{columns.close_column} closes the column in which the keys are; {columns.right} goes there."
+)
 GATHER = 0.1
 """Seconds in which arrivals are gathered before they are put into the lists."""
 
@@ -253,7 +256,7 @@ class MainScreen(Screen[None]):
     def action_close_column(self) -> None:
         column = self.columns.holding(self.focused)
         if column is None:
-            self.post_message(Say("- closes the column in which the keys are; ctrl+→ goes there."))
+            self.post_message(Say(with_keys(CLOSES)))
             return
         self.columns.close(column.called)
         self.front.focus()

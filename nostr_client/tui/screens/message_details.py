@@ -25,7 +25,7 @@ from nostr_client.social.messages.views import (
 )
 from nostr_client.store.contract import Copy, CopyState
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.keymap import Key, KeyGroup
+from nostr_client.tui.keymap import Key, KeyGroup, keyed, with_keys
 from nostr_client.tui.message_renderer import DELIVERED
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.screens.dialogs import key_words
@@ -56,7 +56,7 @@ class MessageDetailsScreen(ModalScreen[None]):
             yield Static("Message", markup=False, classes="card-title")
             with VerticalScroll(can_focus=True):
                 yield Static("", markup=False, id="facts")
-            keys = (("↑↓", "scroll"), ("esc", "back"))
+            keys = keyed(("↑↓", "scroll"), ("message_details.dismiss", "back"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
@@ -117,7 +117,8 @@ class MessageDetailsScreen(ModalScreen[None]):
             who = "you, for your other devices" if own else self._names.label(member.pubkey)
             yield Content.styled(who, "bold")
             if not member.copies:
-                none = "no relays of yours yet: R says which" if own else "no relay was asked yet"
+                mine = with_keys("no relays of yours yet: {messages.relays} says which")
+                none = mine if own else "no relay was asked yet"
                 yield Content.styled(f"  ○ {none}", DIM)
             yield from map(_copy, member.copies)
 

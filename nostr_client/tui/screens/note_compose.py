@@ -26,7 +26,7 @@ from nostr_client.social.when import HOW, parse_when
 from nostr_client.tui.app_messages import Say
 from nostr_client.tui.completing import MentionNames, Offer, offers, typed_in
 from nostr_client.tui.external_editor import edited_by_editor
-from nostr_client.tui.keymap import WRITING, WRITING_NOTE
+from nostr_client.tui.keymap import WRITING, WRITING_NOTE, keyed
 from nostr_client.tui.note_renderer import quoted
 from nostr_client.tui.screens.attach import AttachScreen
 from nostr_client.tui.screens.compose import ComposeScreen, Submit
@@ -88,8 +88,8 @@ class NoteComposeScreen(ComposeScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [*WRITING.bindings(), *WRITING_NOTE.bindings()]
     MORE_KEYS = (
-        *(("ctrl+l", "later"), ("ctrl+g", "editor"), ("ctrl+o", "picture")),
-        ("ctrl+t", "warning"),
+        *(("writing_note.later", "later"), ("writing_note.editor", "editor")),
+        *(("writing_note.attach", "picture"), ("writing_note.warning", "warning")),
     )
 
     def __init__(
@@ -240,7 +240,8 @@ class NoteComposeScreen(ComposeScreen):
     def _show_warning(self) -> None:
         self._warned.display = self._warning is not None
         reason = f": {self._warning}" if self._warning else ""
-        self._warned.update(key_words((("ctrl+t", f"folded behind a content warning{reason}"),)))
+        words = f"folded behind a content warning{reason}"
+        self._warned.update(key_words(keyed(("writing_note.warning", words))))
 
     # When it goes out
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Middle
 from textual.content import Content
 from textual.screen import Screen
@@ -20,6 +20,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.views import NoteView
 from nostr_client.tui.graphics import MOST_SIDE, PictureWidget
 from nostr_client.tui.half_blocks import half_blocks
+from nostr_client.tui.keymap import Key, KeyGroup, keyed
 from nostr_client.tui.pictures import caption, pictures_of, place_of
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.workers import start_worker
@@ -29,14 +30,21 @@ RESIZED = 0.3
 """Seconds for which a window must keep its size before its picture is fetched again."""
 
 
+KEYS: Final = KeyGroup(
+    "Pictures",
+    (
+        Key("escape,q,i,enter", "leave", "Back", name="back"),
+        Key("j,down,n,right,space,l", "turn(1)", "The next one", name="next"),
+        Key("k,up,N,left,h", "turn(-1)", "The one before", name="previous"),
+    ),
+    "picture",
+)
+
+
 class PictureScreen(Screen[None]):
     """Those of `note`, which was opened: they are fetched without being asked about again."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,i,enter", "leave", "Back", show=False),
-        Binding("j,down,n,right,space,l", "turn(1)", "Next", show=False),
-        Binding("k,up,N,left,h", "turn(-1)", "Previous", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(
         self, client: NostrClient, note: NoteView, graphics: PictureWidget | None = None
@@ -55,10 +63,9 @@ class PictureScreen(Screen[None]):
         with Middle():
             yield self._picture
         yield self._says
-        keys = [("esc", "back")]
-        if len(self._items) > 1:
-            keys.insert(0, ("j/k", "next, previous"))
-        yield Static(key_words(keys), markup=False, classes="card-keys")
+        turn = (("picture.next", "next"), ("picture.previous", "previous"))
+        keys = (*(turn if len(self._items) > 1 else ()), ("picture.back", "back"))
+        yield Static(key_words(keyed(*keys)), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._show)

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from nostr_client.safe_text import safe_line
 from nostr_client.social.drafts import DraftSaver
-from nostr_client.tui.keymap import WRITING, Key, KeyGroup
+from nostr_client.tui.keymap import WRITING, Key, KeyGroup, keyed
 from nostr_client.tui.screens.compose import ComposeScreen, Submit
 from nostr_client.tui.screens.dialogs import PromptDialog, key_words
 from nostr_client.tui.time_format import DAY, HOUR
@@ -78,7 +78,8 @@ class PrivateComposeScreen(ComposeScreen):
     def _show_options(self, options: MessageOptions) -> None:
         subject = safe_line(options.subject, 30) or "none"
         words = f"expires {LIVES[options.life][1]}"
-        self._line.update(key_words((("ctrl+t", f"subject: {subject}"), ("ctrl+o", words))))
+        line = keyed(("private.subject", f"subject: {subject}"), ("private.life", words))
+        self._line.update(key_words(line))
 
     def action_life(self) -> None:
         if self._options is not None:

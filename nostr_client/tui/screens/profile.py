@@ -27,7 +27,7 @@ from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE, PERSON
 from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.avatars import HEAD_ACROSS, HEAD_ROWS
 from nostr_client.tui.fact_rows import FactRenderer, FactRow
-from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints, with_keys
 from nostr_client.tui.note_renderer import NoteRenderer, not_the_one
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.polling import poll
@@ -62,7 +62,7 @@ _NIP05 = {
     "valid": ("✓ ", "$text-success", ""),
     "invalid": ("✕ ", "$text-error", " (its domain says otherwise)"),
     "unreachable": ("? ", "$text-warning", " (its domain does not answer)"),
-    "unchecked": ("? ", "$foreground 60%", " (not checked; N asks its domain)"),
+    "unchecked": ("? ", "$foreground 60%", " (not checked; {person.check_name} asks its domain)"),
 }
 
 
@@ -142,7 +142,8 @@ class ProfileScreen(TargetScreen):
             for tab in _FEEDS:
                 yield self._feed(tab)
             yield self._facts
-        yield HintLine(hints(KEYS, PERSON, LIST, NOTE, EVERYWHERE), id="hints")
+        on_others = () if self.pubkey == self._client.pubkey else (PERSON,)
+        yield HintLine(hints(KEYS, *on_others, LIST, NOTE, EVERYWHERE), id="hints")
 
     async def _notes(
         self, until: Cursor | None, limit: int, *, replies: bool = False
@@ -317,7 +318,7 @@ class ProfileScreen(TargetScreen):
         if profile.nip05:
             mark, colour, words = _NIP05.get(profile.nip05_state, _NIP05["unchecked"])
             shown = safe_line(profile.nip05.removeprefix("_@"), 60)
-            lines.append(Content.assemble((mark, colour), shown, (words, dim)))
+            lines.append(Content.assemble((mark, colour), shown, (with_keys(words), dim)))
         lines.append(Content.styled(profile.npub, dim))
         if profile.event is None and self._asked:
             lines.append(Content.styled(f"no profile was found: {self._asked}", "$text-warning"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -15,17 +15,22 @@ from textual.widgets import Static
 from nostr_client.errors import NostrError
 from nostr_client.net.relay_check import CheckStep
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.time_format import latency
 from nostr_client.tui.workers import start_worker
+
+KEYS: Final = KeyGroup(
+    "The check of a relay",
+    (Key("escape,q,enter", "dismiss", "Close", "close"),),
+    "relay_check",
+)
 
 
 class RelayCheckScreen(ModalScreen[None]):
     """Shows the steps of a check while it runs; closing it ends the check."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "dismiss", "Close", show=False)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(self, url: str, steps: AsyncIterator[CheckStep]) -> None:
         super().__init__()
@@ -37,8 +42,7 @@ class RelayCheckScreen(ModalScreen[None]):
         with Vertical(classes="card", id="check"):
             yield Static(f"Checking {safe_line(self._url, 60)}", markup=False, classes="card-title")
             yield Static("…", markup=False, classes="card-text", id="steps")
-            keys = (("esc", "close"),)
-            yield Static(key_words(keys), markup=False, classes="card-keys")
+            yield Static(key_words(hints(KEYS)), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
         start_worker(self, self._run, "check")

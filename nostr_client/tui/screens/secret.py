@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.keymap import Key, KeyGroup
+from nostr_client.tui.keymap import Key, KeyGroup, keyed
 from nostr_client.tui.screens.dialogs import key_words
 
 SHOWN_FOR: Final = 20.0
@@ -48,8 +48,8 @@ class SecretScreen(ModalScreen[None]):
             yield Static(self._title, markup=False, classes="card-title")
             yield Static(self._words, markup=False, classes="card-text")
             yield Static("", markup=False, id="secret", classes="card-text")
-            copy = (("y", "copy"),) if self._encrypted else ()
-            keys = (("v", "show it, hide it"), *copy, ("esc", "close"))
+            copy = (("secret.copy", "copy"),) if self._encrypted else ()
+            keys = keyed(("secret.reveal", "show it, hide it"), *copy, ("secret.dismiss", "close"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:

@@ -21,7 +21,7 @@ from nostr_client.resilience.copy_words import Mending, MendingStep, to_mend, un
 from nostr_client.routing.survival import AccountSurvival
 from nostr_client.tui.app_messages import ActRequest, MakeBackup, Open, Say
 from nostr_client.tui.copies_lines import DIM, holding_lines
-from nostr_client.tui.keymap import HELP, Key, KeyGroup, hints
+from nostr_client.tui.keymap import HELP, Key, KeyGroup, hints, key_for, with_keys
 from nostr_client.tui.targets import SectionTarget
 from nostr_client.tui.time_format import passed
 from nostr_client.tui.widgets.hint_line import HintLine
@@ -41,9 +41,9 @@ KEYS: Final = KeyGroup(
     "survival",
 )
 _OFFERS: Final = {
-    MendingStep.EVACUATE: ("E", "moves you to others"),
-    MendingStep.BACKUP: ("b", "makes one"),
-    MendingStep.RELAYS: ("4", "shows them, a adds one"),
+    MendingStep.EVACUATE: ("survival.evacuate", "moves you to others"),
+    MendingStep.BACKUP: ("survival.backup", "makes one"),
+    MendingStep.RELAYS: ("app.relays", "shows them, {relays.add_relay} adds one"),
 }
 
 
@@ -128,7 +128,11 @@ def _mending(mending: Sequence[Mending]) -> Iterator[Content]:
     if not mending:
         yield Content.styled("Nothing to mend.", "$text-success")
     for each in mending:
-        key, does = _OFFERS[each.step]
+        id, does = _OFFERS[each.step]
         yield Content.assemble(
-            ("! ", "$text-warning"), each.words, " · ", (key, "$text-primary"), f" {does}"
+            ("! ", "$text-warning"),
+            each.words,
+            " · ",
+            (key_for(id), "$text-primary"),
+            f" {with_keys(does)}",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from nostr_client.tui.keymap import KeyGroup
@@ -14,7 +13,6 @@ from nostr_client.tui.targets import Target
 class TargetScreen(Screen[None]):
     """Shows `target`. `key_groups` are the keys that work on it, for the help."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "app.back", "Back", show=False)]
     key_groups: ClassVar[tuple[KeyGroup, ...]] = ()
 
     def __init__(self, target: Target) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -15,15 +15,22 @@ from nostr_client.accounts.account import Account, Accounts
 from nostr_client.errors import DecryptionFailed, NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import Signer
+from nostr_client.tui.keymap import Key, KeyGroup, keyed
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import LineInput
 from nostr_client.tui.workers import start_worker
+
+KEYS: Final = KeyGroup(
+    "Unlocking",
+    (Key("escape", "leave", "Only read for now", name="read_only"),),
+    "unlock",
+)
 
 
 class UnlockScreen(ModalScreen[Signer | None]):
     """Dismissed with the signer, or with None when the person goes on without it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Read only", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(self, accounts: Accounts, account: Account) -> None:
         super().__init__()
@@ -39,7 +46,7 @@ class UnlockScreen(ModalScreen[Signer | None]):
             yield Static(text, markup=False, classes="card-text")
             yield LineInput(password=True, placeholder="password", id="password")
             yield Static("", markup=False, id="problem", classes="problem")
-            keys = (("enter", "unlock"), ("esc", "only read for now"))
+            keys = keyed(("enter", "unlock"), ("unlock.read_only", "only read for now"))
             yield Static(key_words(keys), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.screens.dialogs import key_words
 
 INVITATION: Final = (
@@ -20,14 +21,21 @@ INVITATION: Final = (
 )
 
 
+KEYS: Final = KeyGroup(
+    "Somebody cannot be written to",
+    (
+        Key("t", "dismiss(True)", "Try again", "try again", name="again"),
+        Key("c", "copy", "Copy an invitation", "copy an invitation"),
+        Key("escape,q", "dismiss(False)", "Back", "back", name="back"),
+    ),
+    "unreachable",
+)
+
+
 class UnreachableDialog(ModalScreen[bool]):
     """Dismissed with True to try again. `words` is shown as it is, never as markup."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "dismiss(True)", "Try again", show=False),
-        Binding("c", "copy", "Copy an invitation", show=False),
-        Binding("q,escape", "dismiss(False)", "Back", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(self, words: str) -> None:
         super().__init__()
@@ -37,8 +45,7 @@ class UnreachableDialog(ModalScreen[bool]):
         with Vertical(classes="card"):
             yield Static("No message can be sent yet", markup=False, classes="card-title")
             yield Static(self._words, markup=False, classes="card-text")
-            keys = (("t", "try again"), ("c", "copy an invitation"), ("esc", "back"))
-            yield Static(key_words(keys), markup=False, classes="card-keys")
+            yield Static(key_words(hints(KEYS)), markup=False, classes="card-keys")
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(INVITATION)

@@ -21,7 +21,7 @@ class WatchAccountScreen(FormScreen[AddedAccount]):
     """Watches an account: everything can be read, nothing written. Dismissed with the account."""
 
     HEADING = "Just look"
-    KEYS = (("enter", "look"), ("esc", "back"))
+    KEYS = (("form.go", "look"), ("form.leave", "back"))
 
     def __init__(self, environment: Environment) -> None:
         super().__init__()

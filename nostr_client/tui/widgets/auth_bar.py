@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.keymap import key_for
 
 
 class AuthBar(Static):
@@ -22,7 +23,7 @@ class AuthBar(Static):
         others = f" (+{waiting - 1})" if waiting > 1 else ""
         self.update(
             Content.assemble(
-                (f" {self.KEY} ", "$text-warning"),
+                (f" {key_for('app.auth_question')} ", "$text-warning"),
                 (safe_line(url, 60), "bold"),
                 f" wants to know who you are{others}: {safe_line(account, 24)}, "
                 f"{safe_line(purpose, 120)}",

@@ -16,6 +16,7 @@ from nostr_client.errors import NostrError
 from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.app_messages import Say
+from nostr_client.tui.keymap import key_for
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.timeline_source import ReadPage, TimelineSource
 from nostr_client.tui.widgets.arrivals import MOST_WAITING
@@ -183,6 +184,6 @@ class NoteFeed(Vertical):
     def _draw_head(self) -> None:
         parts = [self._title, self._state]
         if self._unseen:
-            parts.append(f"▲ {self._unseen} new · g shows them")
+            parts.append(f"▲ {self._unseen} new · {key_for('list.newest')} shows them")
         text = " · ".join(part for part in parts if part)
         self._head.update(text)

@@ -14,6 +14,7 @@ from nostr_client.protocol.urls import host_of, is_loopback
 from nostr_client.safe_text import safe_line
 from nostr_client.store.contract import Copy, CopyState
 from nostr_client.tui.glyphs import glyphs
+from nostr_client.tui.keymap import with_keys
 
 MOST_SHOWN: Final = 24
 """Relays with a line of their own; the summary counts all."""
@@ -114,7 +115,9 @@ class Sending:
         words += f", {self.refused} refused" if self.refused else ""
         words += f", {self.waiting} waiting" if self.waiting else ""
         words += ": tried again by itself" if self.waiting and self.done else ""
-        return marks + Content.assemble(words, (" · D shows each answer", "$foreground 60%"))
+        return marks + Content.assemble(
+            words, (with_keys(" · {app.sent} shows each answer"), "$foreground 60%")
+        )
 
     def summary(self) -> str:
         """One line: `3 of 4 have it, and the copy here.`"""

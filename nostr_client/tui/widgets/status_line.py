@@ -10,6 +10,7 @@ from textual.reactive import reactive
 from textual.widgets import Static
 
 from nostr_client.safe_text import safe_line
+from nostr_client.tui.keymap import key_for, with_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,15 @@ class StatusLine(Static):
 
     def render(self) -> Content:
         status, width = self.status, self.size.width
-        words = "locked, L unlocks  " if status.locked else "read only  "
+        words = with_keys("locked, {app.lock} unlocks  ") if status.locked else "read only  "
         left = Content.assemble(
             " ",
             (f"{safe_line(status.account, 24)}  ", "bold"),
             ("" if status.writes else words, "$text-warning"),
-            ("key not saved, S  " if status.unsaved else "", "$text-warning"),
+            (
+                f"key not saved, {key_for('app.survival')}  " if status.unsaved else "",
+                "$text-warning",
+            ),
             (status.place, "$foreground 70%"),
         )
         right = self._right(status, short=width < 90)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import NostrError
@@ -299,3 +300,18 @@ async def test_topics_and_people_to_begin_with(world: World) -> None:
         await pilot.press("enter")
         await until(lambda: bool(chosen))
     assert chosen == [FirstPeople(("art",), ("a" * 64, "b" * 64, "c" * 64))]
+
+
+@pytest.mark.slow
+async def test_the_key_store_is_chosen_from_within_a_field_which_loses_nothing(
+    world: World,
+) -> None:
+    async with world.app() as (app, pilot):
+        screen = CreateKeyScreen(world.accounts)
+        app.push_screen(screen)
+        await sees(app, "has no key store")
+        screen._no_store = ""
+        screen.query_one("#name", Input).value = "ana"
+        await pilot.press("home", "ctrl+k")
+        await sees(app, "ctrl+k: a password")
+        assert screen.value("name") == "ana"
