@@ -12,6 +12,9 @@ from nostr_client.tui.panes.feed_pane import FeedPane
 from nostr_client.tui.panes.pane import Pane, PaneContext
 
 NOTHING: Final = "Nothing here yet"
+NO_RELAY: Final = (
+    "there is no relay to ask: {app.relays} shows yours, {relays.add_relay} there adds one"
+)
 FIRST_NOTE: Final = (
     "{app.find} finds people to follow, tags and notes; {app.write} writes your first note."
 )
@@ -32,7 +35,7 @@ class HomePane(FeedPane):
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         status = self.client.feed_sync.status
         self.feed.show_state(_syncing(status))
-        self.feed.set_empty_text(_nothing_at_home(status))
+        self.feed.set_empty_text(nothing_at_home(status))
         await super().poll(relays, shown=shown)
 
 
@@ -45,11 +48,13 @@ def _syncing(status: SyncStatus) -> str:
     return ""
 
 
-def _nothing_at_home(status: SyncStatus) -> str:
+def nothing_at_home(status: SyncStatus) -> str:
     """What an empty home timeline means: that nobody answered is not that there is nothing."""
     ends = status.ends.values()
     if not status.is_complete or outcome_of(ends, found=False) is Outcome.NOTHING:
         return f"{NOTHING}. {with_keys(FIRST_NOTE)}"
+    if status.planned and not status.relays:
+        return f"{NOTHING}: {with_keys(NO_RELAY)}. {with_keys(FIRST_NOTE)}"
     return f"{NOTHING}: {in_words(ends, found=False)}. {with_keys(FIRST_NOTE)}"
 
 

@@ -163,8 +163,13 @@ class FirstRelaysScreen(FormScreen[tuple[str, ...]]):
             words = f"{count} taken, of {by}; this machine keeps everything, too."
         elif asking:
             words = "None taken yet."
-        else:
+        elif any(offer.probed.ok for offer in self._offers.values() if offer.probed is not None):
             words = "None taken: your notes stay on this machine until you add a relay."
+        else:
+            words = with_keys(
+                "None answers: is there a network? Your notes stay on this machine until there is "
+                "one; {offered_relays.take} takes a relay even so."
+            )
         set_text(self, "#taken", f"{words} {asking} still asked …" if asking else words)
 
     def on_relay_offer_list_take(self, message: RelayOfferList.Take) -> None:
