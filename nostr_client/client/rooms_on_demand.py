@@ -31,7 +31,7 @@ class RoomsOnDemand(ClientRooms):
     def assertions(self) -> Assertions:
         from nostr_client.social.assertions import Assertions
 
-        return Assertions(self.courier, self.pubkey)
+        return Assertions(self.courier, self.guard, self.pubkey)
 
     @cached_property
     def beginnings(self) -> Beginnings:

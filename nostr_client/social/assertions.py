@@ -1,8 +1,9 @@
 """What providers that the account chose say of people (NIP-85): how far somebody is to be trusted.
 
-The account's list of them (kind 10040) is read and never written. What they say (kind 30382) is
-asked for where the list says, its signature is checked like that of any event, and nothing depends
-on it: it stands on a profile, with the name of who said it.
+The account's list of them (kind 10040) is read and never written, its private part while the key
+is at hand. What they say (kind 30382) is asked for where the list says, its signature is checked
+like that of any event, and nothing depends on it: it stands on a profile, with the name of who said
+it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from nostr_client.errors import SignerUnavailable
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import event_address
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.routing.courier import Courier
+from nostr_client.routing.list_guard import ListGuard
+from nostr_client.social.lists import Entries, EntryList
 from nostr_client.tasks import together
 
 MOST_PROVIDERS: Final = 5
@@ -43,21 +46,37 @@ class TrustRank:
 class Assertions:
     """Those that the account `owner` (hex, or empty) wants to hear."""
 
-    def __init__(self, courier: Courier, owner: str) -> None:
+    def __init__(self, courier: Courier, guard: ListGuard, owner: str) -> None:
         self._courier = courier
         self._owner = owner
+        self._list = EntryList(courier, guard, owner, kinds.TRUSTED_PROVIDERS)
+        self._read = "", Entries()
+        """The last version that was read whole (its id), and what it holds."""
         self._has_asked = False
         """Were relays asked for the list, since the client began?"""
 
+    async def entries(self) -> Entries:
+        """What the list holds; `closed` where it has a private part that cannot be read just now.
+        Raises StoreError."""
+        event = await self._list.event() if self._owner else None
+        if event is None:
+            return Entries()
+        if event.id != self._read[0]:  # opened once: a bunker takes a second for it
+            try:
+                held = await self._list.entries()
+            except SignerUnavailable:
+                held = Entries(event.tags, (), closed=True)
+            if held.closed:
+                return held
+            self._read = event.id, held
+        return self._read[1]
+
     async def providers(self) -> tuple[TrustProvider, ...]:
-        """Those that the public part of the list names, `MOST_PROVIDERS` at most, whose relays may
-        be asked. Raises StoreError."""
-        if not self._owner:
-            return ()
-        address = event_address(kinds.TRUSTED_PROVIDERS, self._owner)
-        event = await self._courier.store.get_address(address)
+        """Those that the list names, `MOST_PROVIDERS` at most, whose relays may be asked. Raises
+        StoreError."""
+        held = await self.entries()
         policy, found = self._courier.book.policy, dict[str, TrustProvider]()
-        for tag in event.tags if event else ():
+        for tag in (*held.public, *held.private):
             if len(tag) > 2 and tag[0] == RANK and is_hex64(tag[1]):
                 url = policy.from_stranger(tag[2], asked=True)
                 if url:

@@ -18,8 +18,9 @@ from nostr_client.nips import nip10, nip22
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import is_hex64
+from nostr_client.social.mutes import muted_thread
 from nostr_client.social.note_views import target_of
-from nostr_client.social.views import NO_ZAPS, Cursor, ZapSum
+from nostr_client.social.views import NO_ZAPS, Cursor, ZapSum, crowd_of
 
 MOST_PEOPLE: Final = 100
 """People of one row that are named by their keys; beyond that they are counted."""
@@ -118,6 +119,10 @@ class Notification:
     target: Event | None = None
     event: Event | None = None
     marks: tuple[str, ...] = ()
+    crowd: int = 0
+    """How many people the newest tags, where that is a crowd: then the row is of all that its
+    thread has of the day, `said` notes."""
+    said: int = 0
     zapped: ZapSum = NO_ZAPS
     receipts: tuple[Event, ...] = field(default=(), repr=False)
 
@@ -260,11 +265,14 @@ def rows_of(
     for concern in sorted(concerns, key=lambda one: one.order):
         day = day_of(concern.at)
         single = concern.id if concern.sort.is_said else f"{concern.sort}:{concern.target}"
+        if _crowd(concern):  # somebody tags everybody, and everybody answers
+            single = f"crowd:{muted_thread(concern.event)[1]}" if concern.event else single
         groups.setdefault((day, concern.person in strangers, single), []).append(concern)
     known: dict[datetime.date, list[Notification]] = {}
     folded: dict[datetime.date, list[Notification]] = {}
     for (day, strange, single), group in groups.items():
-        key = single if group[0].sort.is_said else f"{single}:{day}:{part}"
+        is_one = group[0].sort.is_said and not _crowd(group[0])
+        key = single if is_one else f"{single}:{day}:{part}"
         row = _row(f"{key}{':s' if strange else ''}", day, group, targets, zapped)
         (folded if strange else known).setdefault(day, []).append(row)
     rows: list[NotificationRow] = []
@@ -275,6 +283,13 @@ def rows_of(
             count = max(len(people), *(row.count for row in some))
             rows.append(StrangersFold(f"fold:{day}:{part}", day, some[0].at, count, tuple(some)))
     return rows
+
+
+def _crowd(concern: Concern) -> int:
+    """How many people what was said tags, where that is a crowd."""
+    if concern.event is None or not concern.sort.is_said:
+        return 0
+    return crowd_of(concern.event)
 
 
 def _row(
@@ -302,6 +317,8 @@ def _row(
         target=targets.get(first.target),
         event=first.event,
         marks=tuple(marks)[:MOST_MARKS],
+        crowd=_crowd(first),
+        said=len(group) if first.sort.is_said else 0,
         zapped=zapped(events) if is_zap else NO_ZAPS,
         receipts=tuple(events) if is_zap else (),
     )

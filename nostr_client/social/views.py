@@ -34,6 +34,14 @@ Cursor = tuple[int, str]
 """Where a page ended: `(created_at, id)` of its last entry. The next page starts after it."""
 
 
+def crowd_of(event: Event) -> int:
+    """How many people an event of a conversation tags, where that is more than `MOST_TAGGED`."""
+    if event.kind not in CONVERSATIONS:
+        return 0
+    count = len(set(event.values("p")))
+    return count if count > MOST_TAGGED else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A person as their kind 0 describes them; all texts empty where it says nothing.
@@ -185,10 +193,7 @@ class NoteView:
     @property
     def crowd(self) -> int:
         """How many people somebody else's note tags, where that is more than `MOST_TAGGED`."""
-        if self.mine or self.event.kind not in CONVERSATIONS:
-            return 0
-        count = len(set(self.event.values("p")))
-        return count if count > MOST_TAGGED else 0
+        return 0 if self.mine else crowd_of(self.event)
 
     @property
     def replies(self) -> int:

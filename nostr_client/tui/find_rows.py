@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -27,6 +27,7 @@ from nostr_client.social.pointers import (
 from nostr_client.social.search import FoundRelay, FoundTag, LocalFindings, RelayFindings
 from nostr_client.social.views import NoteView, Profile
 from nostr_client.tui.avatars import INDENT, Avatars
+from nostr_client.tui.note_renderer import not_the_one
 from nostr_client.tui.targets import (
     NoteTarget,
     PersonTarget,
@@ -68,7 +69,7 @@ NARROWED: Final = ("", Sort.PEOPLE, Sort.TAGS, Sort.NOTES, Sort.RELAYS)
 
 class FindRow(msgspec.Struct, frozen=True):
     """One row; its texts are safe lines. `target` is None where `pointer` has to be asked for
-    first; `first`: no row of the same sort stands above it."""
+    first; `by`: whose name stands there; `first`: no row of the same sort stands above it."""
 
     sort: Sort
     key: str
@@ -78,6 +79,7 @@ class FindRow(msgspec.Struct, frozen=True):
     target: Target | None = None
     pointer: Pointer | None = None
     person: Profile | None = None
+    by: Profile | None = None
     first: bool = False
 
 
@@ -139,10 +141,16 @@ FEW_BEHIND: Final = 200
 
 class FindRenderer(ItemRenderer[FindRow]):
     """A row on one line: what it is of, what it is called, what it says, and what else is known.
-    A person's stands beside their picture, where there is room for these."""
+    A person's stands beside their picture, where there is room for these. `namesake` finds whom
+    somebody is called like who is followed."""
 
-    def __init__(self, avatars: Avatars | None = None) -> None:
+    def __init__(
+        self,
+        avatars: Avatars | None = None,
+        namesake: Callable[[Profile], Profile | None] = lambda person: None,
+    ) -> None:
         self._avatars = avatars
+        self._namesake = namesake
 
     def key(self, item: FindRow) -> str:
         return item.key
@@ -159,6 +167,9 @@ class FindRenderer(ItemRenderer[FindRow]):
         dim = style("list--dim")
         head = Content.styled((item.sort if item.first else "").ljust(HEAD), dim)
         aside = Content.styled(f"  {item.aside}" if item.aside else "", dim)
+        other = self._namesake(item.by) if item.by is not None else None
+        if other is not None:  # where nothing cuts it
+            aside = Content.styled(f"  {not_the_one(other)}", style("list--warn")) + aside
         room = max(width - HEAD - aside.cell_length, NAME)
         name = Content.styled(item.name, style("list--strong")).truncate(NAME, ellipsis=True)
         if item.said:
@@ -215,6 +226,7 @@ def _person(found: FoundPerson) -> FindRow:
         found.words,
         PersonTarget(profile.pubkey),
         person=profile,
+        by=profile,
     )
 
 
@@ -233,6 +245,7 @@ def _notes(notes: Sequence[NoteView]) -> Iterator[FindRow]:
             _text_of(note),
             ago(note.at, time.time()),
             NoteTarget.of(note),
+            by=note.author,
         )
     if notes:
         yield FindRow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from typing import Final
 
 from nostr_client.client import NostrClient
@@ -19,7 +20,8 @@ class NameCache:
 
     def __init__(self, client: NostrClient) -> None:
         self._client = client
-        self._labels: OrderedDict[str, str] = OrderedDict()
+        self._labels: OrderedDict[str, tuple[str, Profile]] = OrderedDict()
+        """With each the profile without its event, by whose names others are told apart."""
         self._wanted: set[str] = set()
         self._nameless: set[str] = set()
         self._asked: set[str] = set()
@@ -28,10 +30,15 @@ class NameCache:
         """The name of a person, or for now the beginning of their npub. Short and safe."""
         known = self._labels.get(pubkey)
         if known is not None:
-            return known
+            return known[0]
         if len(self._wanted) < MOST_KEPT:
             self._wanted.add(pubkey)
         return Profile(pubkey).label
+
+    def namesake(self, pubkey: str) -> Profile | None:
+        """Whoever is followed and bears the name of this person, who is somebody else."""
+        known = self._labels.get(pubkey)
+        return self._client.lookalikes.of(known[1]) if known is not None else None
 
     def add(self, profiles: Iterable[Profile]) -> None:
         """Profiles that came with views."""
@@ -71,7 +78,7 @@ class NameCache:
         self._wanted.update(chosen)
 
     def _keep(self, profile: Profile) -> None:
-        self._labels[profile.pubkey] = profile.label
+        self._labels[profile.pubkey] = profile.label, replace(profile, event=None)
         self._labels.move_to_end(profile.pubkey)
         while len(self._labels) > MOST_KEPT:
             self._labels.popitem(last=False)

@@ -22,10 +22,10 @@ from nostr_client.social.notification_views import (
     NotificationSort,
     StrangersFold,
 )
-from nostr_client.social.views import ZapSum
-from nostr_client.tui.faces.sheet import NameOf
+from nostr_client.social.views import Profile, ZapSum
+from nostr_client.tui.faces.sheet import NameOf, plain
 from nostr_client.tui.glyphs import UNICODE, glyphs
-from nostr_client.tui.note_renderer import NOT_HERE, ZAP, sats
+from nostr_client.tui.note_renderer import NOT_HERE, ZAP, not_the_one, sats
 from nostr_client.tui.time_format import ago, date
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
@@ -95,15 +95,18 @@ def _people(row: Notification, depth: int) -> list[NotificationItem]:
 
 
 class NotificationRenderer(ItemRenderer[NotificationItem]):
-    """`names` calls people; `problem` says what is wrong with a zap receipt."""
+    """`names` calls people; `problem` says what is wrong with a zap receipt; `namesake` finds whom
+    somebody is called like who is followed."""
 
     def __init__(
         self,
         names: NameOf,
         problem: Callable[[Event], str],
         clock: Callable[[], float] = time.time,
+        namesake: Callable[[str], Profile | None] = lambda pubkey: None,
     ) -> None:
         self._name_of = names
+        self._namesake = namesake
         self._problem = problem
         self._clock = clock
 
@@ -124,8 +127,11 @@ class NotificationRenderer(ItemRenderer[NotificationItem]):
     def _line(self, item: NotificationItem, width: int, style: Styles) -> Content:
         row, dim = item.row, style("list--dim")
         if item.person:
-            name = self._name_of(item.person)
-            return Content.assemble(("  " * item.depth + "  ", dim), name).truncate(width)
+            name, warn = self._name_of(item.person), style("list--warn")
+            mark = self._not([item.person])
+            return Content.assemble(
+                ("  " * item.depth + "  ", dim), name, (f" {mark}" if mark else "", warn)
+            ).truncate(width)
         new = (glyphs().there if item.fresh else " ", style("list--good"))
         when = ago(row.at, self._clock())
         if isinstance(row, StrangersFold):
@@ -136,21 +142,39 @@ class NotificationRenderer(ItemRenderer[NotificationItem]):
         who = style("list--strong")
         start = Content.assemble(new, f"{indent} ", (f"{sign:<2} ", style("list--warn")))
         people = Content.styled(self._who(row), who)
-        if text := self._text(row):
+        text, mark = self._text(item), self._not(row.people[:NAMED])
+        if text or mark:
             room = min(WHO, max(width // 3, 8))
             people = people.truncate(room, ellipsis=True)
-            people += Content(" " * (room + 1 - people.cell_length) + text)
+            people += Content(" " * (room + 1 - people.cell_length))
+            people += Content.assemble((f"{mark} " if mark else "", style("list--warn")), text)
         return _ended(start + people, Content.styled(when, dim), width)
+
+    def _not(self, people: Iterable[str]) -> str:
+        """A warning where one of these bears the name of somebody who is followed."""
+        other = next(filter(None, map(self._namesake, people)), None)
+        return not_the_one(other) if other is not None else ""
 
     def _who(self, row: Notification) -> str:
         return who_words([self._name_of(pubkey) for pubkey in row.people[:NAMED]], row)
 
-    def _text(self, row: Notification) -> str:
+    def _text(self, item: NotificationItem) -> str:
+        row = item.row
+        if isinstance(row, StrangersFold):
+            return ""
+        if row.crowd and not item.open:
+            return crowd_words(row)
         words = row_words(row, self._name_of)
         if row.sort is NotificationSort.ZAP and row.event is not None:
             wrong = self._problem(row.event)
             return f"{wrong}" if wrong else words
         return words
+
+
+def crowd_words(row: Notification) -> str:
+    """`▒▒ tags 25 people, 3 notes · x shows, m mutes ▒▒`."""
+    notes = f", {row.said} notes" if row.said > 1 else ""
+    return plain(f"▒▒ tags {row.crowd:,} people{notes} · x shows, m mutes ▒▒")
 
 
 def who_words(names: Sequence[str], row: Notification) -> str:

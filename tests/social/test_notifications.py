@@ -14,6 +14,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event, Tags
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.social import notifications
+from nostr_client.social.mutes import muted_thread
 from nostr_client.social.notification_views import (
     Notification,
     NotificationPage,
@@ -143,6 +144,30 @@ async def test_what_is_only_counted_is_put_together_by_day_and_what_it_is_about(
         assert shown(await read(h, NotificationTab.REACTIONS)) == shown(rows)
         for tab in (NotificationTab.MENTIONS, NotificationTab.ZAPS, NotificationTab.FOLLOWS):
             assert await read(h, tab) == []
+
+
+async def test_a_thread_that_tags_a_crowd_is_one_row_of_the_day(tmp_path: Path) -> None:
+    crowd = [("p", f"{n:064x}") for n in range(1, 25)]
+    root = ("e", "ab" * 32, "", "root")
+    async with house(tmp_path) as h:
+        h.clock.now = NOON + 5000
+        await h.keep(follows(ANA, BEN_KEY, CY_KEY))
+        loud = [
+            by(key, 1, root, ("p", ME), *crowd, content=f"hi {n}", at=NOON + n)
+            for n, key in enumerate((BEN, CY, BEN))
+        ]
+        calm = by(BEN, 1, ("p", ME), *crowd[:19], content="to twenty", at=NOON - 5)
+        before = by(CY, 1, root, ("p", ME), *crowd, content="yesterday", at=NOON - DAY)
+        await h.keep(*loud, calm, before)
+        rows = await read(h)
+        assert [row.crowd for row in rows if isinstance(row, Notification)] == [25, 0, 25]
+        first = rows[0]
+        assert isinstance(first, Notification)
+        assert (first.said, first.people, first.event) == (3, (BEN_KEY, CY_KEY), loud[-1])
+        assert len({row.key for row in rows}) == 3
+        assert await h.notifications.unseen() == 2
+        assert await h.mutes.add(muted_thread(loud[0]))
+        assert [row.count for row in await read(h)] == [1]
 
 
 async def test_strangers_are_folded_and_friends_of_friends_are_none(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social.assertions import Assertions, TrustRank
 from nostr_client.social.beginnings import Beginnings
 from nostr_client.social.lookalikes import AGAIN, Lookalikes, looks_of
@@ -71,7 +73,7 @@ async def test_what_chosen_providers_say(tmp_path: Path) -> None:
 
     said_there = (says(BEN, "87"), says(CY, "870"), says(DEE, "100"))
     async with Relay(*said_there) as relay, house(tmp_path) as h:
-        said = Assertions(h.courier, ME)
+        said = Assertions(h.courier, h.guard, ME)
         assert await said.of(DEE_KEY) == ()
         trusted = [("30382:rank", key, relay.url) for key in (BEN_KEY, CY_KEY)]
         odd = (("30382:rank", "x", relay.url), ("30382:rank",), ("30382:rank", DEE_KEY, "no url"))
@@ -79,6 +81,26 @@ async def test_what_chosen_providers_say(tmp_path: Path) -> None:
         assert [one.pubkey for one in await said.providers()] == [BEN_KEY, CY_KEY]
         await said.fetch(DEE_KEY)
         assert await said.of(DEE_KEY) == (TrustRank(BEN_KEY, 87),)
+
+
+async def test_providers_that_only_the_key_shows(tmp_path: Path) -> None:
+    """The private part of the list counts with the key at hand; without it that is known."""
+    url = "wss://trust.example"
+    public = ("30382:rank", BEN_KEY, url)
+    async with LocalSigner(ANA) as signer:
+        text = msgspec.json.encode([("30382:rank", CY_KEY, url)]).decode()
+        sealed = await signer.nip44_encrypt(ME, text)
+    mine = signed(ANA, kinds.TRUSTED_PROVIDERS, sealed, (public,))
+    async with house(tmp_path / "open") as h:
+        await h.keep(mine)
+        said = Assertions(h.courier, h.guard, ME)
+        assert [one.pubkey for one in await said.providers()] == [BEN_KEY, CY_KEY]
+        assert not (await said.entries()).closed
+    async with house(tmp_path / "locked", can_sign=False) as h:
+        await h.keep(mine)
+        said = Assertions(h.courier, h.guard, ME)
+        assert [one.pubkey for one in await said.providers()] == [BEN_KEY]
+        assert (await said.entries()).closed
 
 
 async def test_follow_lists_of_those_who_are_followed_are_fetched_once(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from nostr_client.social.notification_views import (
     unfolded,
 )
 from nostr_client.social.views import Cursor, RelayRow
+from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.notification_renderer import (
@@ -59,6 +60,7 @@ KEYS: Final = KeyGroup(
         Key("left_square_bracket,left,h", "turn(-1)", "The sort before"),
         Key("x", "unfold", "Show or hide who it was; strangers", "show"),
         Key("p", "person", "Who it was: their profile", "profile"),
+        Key("m", "mute", "Mute: of what tags a crowd the thread at once"),
     ),
 )
 
@@ -85,6 +87,9 @@ class NotificationList(WindowedList[NotificationItem]):
     def action_person(self) -> None:
         self.post_message(self.Wish("person"))
 
+    def action_mute(self) -> None:
+        self.post_message(self.Wish("mute"))
+
 
 class NotificationsPane(PaneView):
     """The notifications; the mark counts what is new, strangers' left out."""
@@ -105,7 +110,9 @@ class NotificationsPane(PaneView):
         self._above = 0
         self._head = Static("", markup=False, classes="head")
         self._nothing = Static("", markup=False, classes="empty")
-        renderer = NotificationRenderer(context.names.label, context.client.zaps.problem)
+        renderer = NotificationRenderer(
+            context.names.label, context.client.zaps.problem, namesake=context.names.namesake
+        )
         self.list = NotificationList(renderer, gap=0)
 
     def compose(self) -> ComposeResult:
@@ -224,8 +231,15 @@ class NotificationsPane(PaneView):
             return
         elif message.what == "unfold":
             self._toggle(item)
+        elif message.what == "mute":
+            if (event := getattr(item.row, "event", None)) is not None:
+                start_worker(self, partial(self._guarded, partial(self._mute, event.id)), "mute")
         elif isinstance(item.row, Notification):
             self.post_message(Open(PersonTarget(item.person or item.row.people[0])))
+
+    async def _mute(self, event_id: str) -> None:
+        for view in await self._client.timeline.views([event_id]):
+            self.post_message(ACT_BY_ID["mute"].on(view))
 
     async def _show_tab(self) -> None:
         await self._read_newest()

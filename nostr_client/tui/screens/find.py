@@ -106,7 +106,7 @@ class FindScreen(ModalScreen[Target]):
         self._client = client
         self._input = FindInput(typed, placeholder=PLACEHOLDER)
         self._list: WindowedList[FindRow] = PersonList(
-            FindRenderer(avatars), lambda row: row.person, avatars
+            FindRenderer(avatars, client.lookalikes.of), lambda row: row.person, avatars
         )
         self._list.can_focus = False
         self._only = ""

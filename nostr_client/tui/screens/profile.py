@@ -66,6 +66,9 @@ _NIP05 = {
 }
 
 
+CLOSED_PROVIDERS: Final = (
+    "Whom you trust to say more of people is partly private: it is read once the account is open."
+)
 KEYS: Final = KeyGroup(
     "A profile",
     (
@@ -115,6 +118,8 @@ class ProfileScreen(TargetScreen):
         self._pinned: list[Event] = []
         self._ranks: list[str] = []
         """What providers that the account chose say of them (NIP-85), in words."""
+        self._closed = False
+        """Has the list of these providers a part that cannot be read here?"""
         self._asked = ""
         """What relays said when they were asked for the profile, for whom none is here."""
         self._tab = ProfileTab.NOTES
@@ -288,6 +293,7 @@ class ProfileScreen(TargetScreen):
             f"{one.rank}/100 by {(await self._client.profiles.get(one.provider)).label}"
             for one in await self._client.assertions.of(self.pubkey)
         ]
+        self._closed = (await self._client.assertions.entries()).closed
         set_text(self, "#about", self._about())
         self._draw_face()
         if self._tab not in _FEEDS:
@@ -311,6 +317,8 @@ class ProfileScreen(TargetScreen):
             lines.append(Content.styled(words, "$text-warning"))
         if self._ranks:
             lines.append(Content.assemble(("trusted: ", dim), ", ".join(self._ranks)))
+        if self._closed:
+            lines.append(Content.styled(CLOSED_PROVIDERS, dim))
         if self._mutual:
             lines.append(Content.styled(self._mutual, dim))
         if self._status:

@@ -9,13 +9,19 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from textual.style import Style
 
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
 from nostr_client.social.notification_views import Notification, NotificationSort, StrangersFold
-from nostr_client.social.views import ZapSum
+from nostr_client.social.views import Profile, ZapSum
 from nostr_client.tui.app import NostrApp
-from nostr_client.tui.notification_renderer import day_words, items_of, zap_words
+from nostr_client.tui.notification_renderer import (
+    NotificationRenderer,
+    day_words,
+    items_of,
+    zap_words,
+)
 from nostr_client.tui.panes.notifications import target_of_row
 from nostr_client.tui.screens.profile import ProfileScreen
 from nostr_client.tui.screens.thread import ThreadScreen
@@ -206,3 +212,30 @@ def test_a_fold_shows_its_rows_and_they_their_people() -> None:
     assert len(items_of([fold], set(), 0, 0.0)) == 1
     assert items_of([fold], set(), 4, 0.0)[0].fresh
     assert not items_of([fold], set(), 5, 0.0)[0].fresh
+
+
+def test_a_namesake_is_warned_of_and_a_crowd_shows_its_words_when_it_is_opened(
+    world: World,
+) -> None:
+    ben, eve, note = "ab" * 32, "cd" * 32, world.note("eve", "all of you")
+    renderer = NotificationRenderer(
+        lambda pubkey: "ben",
+        lambda event: "",
+        namesake=lambda pubkey: Profile(ben, name="ben\x1b[2J") if pubkey == eve else None,
+    )
+
+    def seen(shown: Notification, opened: tuple[str, ...] = ()) -> list[str]:
+        items = items_of([shown], opened, 0, 0.0)
+        return [renderer.lines(item, 120, lambda name: Style())[-1].plain for item in items]
+
+    one = row(NotificationSort.MENTION, event=note, people=(eve,))
+    assert "(not the ben you follow) all of you" in seen(one)[0]
+    assert "not the" not in seen(replace(one, people=(ben,)))[0]
+    loud = replace(one, crowd=25, said=3, count=2, people=(ben, eve))
+    folded, *rest = seen(loud)
+    assert "tags 25 people, 3 notes · x shows, m mutes" in folded
+    assert "all of you" not in folded
+    assert rest == []
+    opened = seen(loud, (loud.key,))
+    assert "all of you" in opened[0]
+    assert [line.strip() for line in opened[1:]] == ["ben", "ben (not the ben you follow)"]

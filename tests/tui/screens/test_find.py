@@ -168,6 +168,16 @@ def test_hostile_names_tags_and_relays_are_inert(world: World) -> None:
         assert not any(character in line for character in (*DETECTED, "\n")), line
 
 
+def test_a_namesake_of_somebody_followed_is_warned_of(world: World) -> None:
+    eve, note = Profile("cd" * 32, name="ben"), _other(world)
+    here, people = LocalFindings("ben"), [FoundPerson(eve, known=0)]
+    warns = FindRenderer(namesake=lambda person: Profile("ab" * 32, name="ben"))
+    rows = rows_of("ben", here, people, [NoteView(note, note, eve)])
+    lines = [warns.lines(row, 60, _no_style)[0].plain for row in rows if row.by is not None]
+    assert len(lines) == 2
+    assert all("(not the ben you follow)" in line for line in lines)
+
+
 def test_what_is_typed_may_be_an_address(world: World) -> None:
     here = LocalFindings("")
     [relay] = rows_of("relay.example", here, (), ())
