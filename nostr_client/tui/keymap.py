@@ -214,7 +214,7 @@ COLUMNS: Final = KeyGroup(
     (
         Key("ctrl+right", "column(1)", "To the column at the right", name="right"),
         Key("ctrl+left", "column(-1)", "To the column at the left", name="left"),
-        Key("plus", "add_column", "One more column: a section, a hashtag"),
+        Key("plus", "add_column", "One more column: a section, a hashtag, a list, a relay"),
         Key("minus", "close_column", "Close this column"),
     ),
     "columns",

@@ -239,7 +239,11 @@ class MainScreen(Screen[None]):
 
     async def _add_column(self) -> None:
         there = (self.pane.name, *self.columns.chosen)
-        name = await ask_for_column(self.app, there)
+        try:
+            name = await ask_for_column(self.app, self.client, there)
+        except NostrError as error:
+            self._say_problem(str(error))
+            return
         if not name:
             return
         if not self.columns.add(name):

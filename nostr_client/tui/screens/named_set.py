@@ -12,12 +12,8 @@ from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
-from nostr_client.nips import nip19, nip22
-from nostr_client.protocol import kinds
-from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
-from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.acts.grouping import follow_all, words_of
 from nostr_client.tui.acts.registry import NOTE
 from nostr_client.tui.app_messages import ActRequest, Open, Say
@@ -28,15 +24,18 @@ from nostr_client.tui.polling import poll
 from nostr_client.tui.screens.choice import ChoiceDialog, Offered
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import AddressTarget, PersonTarget
-from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.widgets.hint_line import HintLine
+from nostr_client.tui.widgets.watched_feed import (
+    FeedSource,
+    WatchedFeed,
+    find_set,
+    nothing,
+    set_feed,
+)
 from nostr_client.tui.workers import start_worker
 
-FETCHED: Final = 100
-"""Notes that relays are asked for when a list is opened."""
 MOST_LISTED: Final = 500
 """People that are listed."""
-FETCH_LIMIT: Final = 8.0
 
 KEYS: Final = KeyGroup(
     "A list of people",
@@ -64,21 +63,16 @@ class NamedSetScreen(TargetScreen):
         self._one: NamedSet | None = None
         """The list, once it is here."""
         self._about = Static("", markup=False, id="about")
-        self._feed = NoteFeed("", self._notes, renderer, empty="Nothing of theirs is here yet.")
+        self._feed = WatchedFeed(client, renderer, FeedSource("", "", nothing))
 
     def compose(self) -> ComposeResult:
         yield self._about
         yield self._feed
         yield HintLine(hints(KEYS, LIST, NOTE), id="hints")
 
-    async def _notes(self, until: Cursor | None, limit: int) -> list[NoteView]:
-        if self._one is None:
-            return []
-        return await self._client.timeline.matching(_filter(self._one), until=until, limit=limit)
-
     def on_mount(self) -> None:
         self._feed.notes.focus()
-        start_worker(self, self._fetch, "fetch")
+        start_worker(self, self._find, "find")
 
         async def refresh() -> str:
             await self._feed.refresh_notes(self._client)
@@ -86,36 +80,22 @@ class NamedSetScreen(TargetScreen):
 
         start_worker(self, partial(poll, refresh, self._say_problem), "poll")
 
-    async def _fetch(self) -> None:
-        """Find the list, show what is here, and ask relays for the newest."""
+    async def _find(self) -> None:
+        """Find the list, from here or from relays, and follow what it is about."""
+        self._about.update("it is looked for")
         try:
-            one = await self._find()
-            if one is None:
-                return
-            wanted = _filter(one).changed(limit=FETCHED)
-            self._feed.show_state("asking relays")
-            asked = await self._client.courier.fetch([wanted], timeout=FETCH_LIMIT)
-            self._feed.show_state("")
-            if asked.new:
-                self._feed.arrive(await self._notes(None, FETCHED))
+            one = self._one = await find_set(self._client, self._address, self._relays)
         except NostrError as error:
             self._say_problem(str(error))
-
-    async def _find(self) -> NamedSet | None:
-        """The list, from here or from relays; then its feed opens."""
-        self._about.update("it is looked for")
-        if nip22.is_address(self._address):
-            kind, pubkey, name = self._address.split(":", 2)
-            code = nip19.Naddr(int(kind), pubkey, name, self._relays)
-            self._one = await self._client.sets.find(code)
-        if self._one is None:
+            return
+        if one is None:
             self._about.update("this list is not here, and no relay that was asked has it")
-            return None
-        title = Content.styled(safe_line(words_of(self._one), 100), "bold $text-primary")
-        says = safe_line(self._one.says, 200)
+            return
+        title = Content.styled(safe_line(words_of(one), 100), "bold $text-primary")
+        says = safe_line(one.says, 200)
         self._about.update(title + Content(f"\n{says}" if says else ""))
-        self._feed.open()
-        return self._one
+        self._feed.become(set_feed(self._client, one, ""))
+        self._feed.follow()
 
     def _say_problem(self, words: str) -> None:
         self.post_message(Say(words, "error"))
@@ -136,10 +116,3 @@ class NamedSetScreen(TargetScreen):
         chosen = await self.app.push_screen_wait(ChoiceDialog(words_of(one), choices))
         if chosen and chosen[0]:
             self.post_message(Open(PersonTarget(chosen[0])))
-
-
-def _filter(one: NamedSet) -> Filter:
-    """What a list's feed holds. One with people and topics is about its people."""
-    if one.topics and not one.people:
-        return Filter.of(kinds=[kinds.NOTE], t=one.topics)
-    return Filter(authors=frozenset(one.people), kinds=kinds.POSTS)

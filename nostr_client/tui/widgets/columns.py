@@ -1,41 +1,68 @@
 """Columns: more sections and feeds beside the one in front, where the screen is wide.
 
-A column is a section's name, or a hashtag with its sign. One that has no room, or that is the
-section in front, is not shown and costs nothing.
+A column is a section's name, a hashtag with its sign, the URL of a relay, or the address of a list
+(NIP-51). One that has no room, or that is the section in front, is not shown and costs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
+from nostr_client.client import NostrClient
+from nostr_client.errors import NostrError
 from nostr_client.social.views import NoteView, RelayRow
+from nostr_client.tui.acts.grouping import words_of
+from nostr_client.tui.app_messages import Say
 from nostr_client.tui.panes.pane import PaneContext, PaneView
 from nostr_client.tui.panes.registry import PANES
+from nostr_client.tui.targets import AddressTarget
 from nostr_client.tui.widgets.note_list import NoteList
+from nostr_client.tui.widgets.pager import PAGE
 from nostr_client.tui.widgets.static_text import StillText
-from nostr_client.tui.widgets.watched_feed import WatchedFeed, tag_feed
+from nostr_client.tui.widgets.watched_feed import (
+    FeedSource,
+    WatchedFeed,
+    find_set,
+    nothing,
+    relay_feed,
+    set_feed,
+    tag_feed,
+)
+from nostr_client.tui.workers import start_worker
 
 WIDE_ENOUGH: Final = 200
 """Columns of the terminal from which there are any."""
 LEAST: Final = 56
 """Cells that each has at least, as have the section in front and the detail."""
 MOST: Final = 8
+READ_EVERY: Final = 60.0
+"""Seconds after which a relay's feed is read again, while it is shown."""
+NO_LIST: Final = "This list is not here, and no relay that was asked has it."
+FindSource = Callable[[], Awaitable[FeedSource | None]]
+"""Finds what a feed is of; None where it is nowhere. Raises NostrError."""
 FIRST: Final = ("notifications",)
 """What stands there as long as nothing was chosen."""
 
 
-class TagView(PaneView):
-    """A hashtag as a column."""
+class FeedView(PaneView):
+    """A feed that is no section as a column. `find`: it has to be found out what it is of."""
 
-    def __init__(self, context: PaneContext, tag: str) -> None:
+    def __init__(
+        self, context: PaneContext, source: FeedSource, find: FindSource | None = None
+    ) -> None:
         super().__init__()
         self._client = context.client
-        self._feed = WatchedFeed(context.client, context.renderer, tag_feed(context.client, tag))
+        self._source = source
+        self._find = find
+        self._read_at = time.monotonic()
+        self._feed = WatchedFeed(context.client, context.renderer, source)
 
     def compose(self) -> ComposeResult:
         yield self._feed
@@ -49,42 +76,81 @@ class TagView(PaneView):
         return self._feed.notes
 
     def open(self) -> None:
+        if self._find is None:
+            self._feed.follow()
+        else:
+            start_worker(self, partial(self._begin, self._find), "find")
+
+    async def _begin(self, find: FindSource) -> None:
+        try:
+            source = await find()
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
+            return
+        if source is not None:
+            self._source = source
+            self._feed.become(source)
         self._feed.follow()
 
     def redraw(self, *, shown: bool) -> None:
         self._feed.redraw(now=shown)
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
-        if shown:
-            await self._feed.refresh_notes(self._client)
+        if not shown:
+            return
+        await self._feed.refresh_notes(self._client)
+        if self._source.wanted is None and time.monotonic() - self._read_at > READ_EVERY:
+            self._read_at = time.monotonic()
+            start_worker(self, self._read_new, "news", exclusive=True)
+
+    async def _read_new(self) -> None:
+        """What nobody watches is read again."""
+        try:
+            self._feed.arrive(await self._source.read(None, PAGE))
+        except NostrError as error:
+            self.post_message(Say(str(error), "error"))
 
 
 class Column(Vertical):
-    """One column: a section by its `name`, or a hashtag."""
+    """One column, by its `name`."""
 
     def __init__(self, name: str, view: PaneView) -> None:
         super().__init__(classes="column")
         self.called = name
         self.view = view
-        self._title = StillText("" if name.startswith("#") else name, classes="head")
+        self._title = StillText(name, classes="head")
 
     def compose(self) -> ComposeResult:
         yield self._title
         yield self.view
 
     def on_mount(self) -> None:
-        self._title.display = not self.called.startswith("#")  # whose feed says its name
+        self._title.display = not isinstance(self.view, FeedView)  # which says its name
         self.view.open()
 
 
 def view_of(name: str, context: PaneContext) -> PaneView | None:
     """What a column shows; None for a section that is no more."""
+    client = context.client
     if name.startswith("#"):
-        return TagView(context, name[1:])
+        return FeedView(context, tag_feed(client, name[1:]))
+    if name.startswith(("wss://", "ws://")):
+        client.book.policy.use_from_code([name])
+        return FeedView(context, relay_feed(client, name))
+    if AddressTarget(name).is_feed:
+        return FeedView(context, FeedSource("a list", NO_LIST, nothing), _found(client, name))
     view = next((pane.make(context) for pane in PANES if pane.name == name), None)
     if view is not None:
         view.id = name
     return view
+
+
+def _found(client: NostrClient, address: str) -> FindSource:
+    async def find() -> FeedSource | None:
+        one = await find_set(client, address)
+        return None if one is None else set_feed(client, one, words_of(one))
+
+    return find
 
 
 class Columns(Horizontal):

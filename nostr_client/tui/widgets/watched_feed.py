@@ -1,15 +1,16 @@
-"""A feed of something that is watched while it is shown: a hashtag, what a relay has."""
+"""A feed of something that is watched while it is shown: a hashtag, a list, what a relay has."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.net.outcome import in_words
 from nostr_client.net.session.paging import Paging
+from nostr_client.nips import nip19, nip22
 from nostr_client.protocol import kinds
 from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
@@ -20,6 +21,9 @@ from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.timeline_source import ReadPage
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.workers import start_worker
+
+if TYPE_CHECKING:
+    from nostr_client.social.sets import NamedSet
 
 ASKED_FOR: Final = 100
 """Notes that relays are asked for when a feed is opened."""
@@ -51,6 +55,13 @@ class WatchedFeed(NoteFeed):
         super().__init__(title, source.read, renderer, empty=empty)
         self._client = client
         self._wanted = source.wanted
+
+    def become(self, source: FeedSource) -> None:
+        """What it is of is known now: before it is followed for the first time."""
+        self._title, self._read = safe_line(source.title, 80), source.read
+        self._wanted = source.wanted
+        self.set_empty_text(safe_line(source.empty, 200))
+        self._draw_head()
 
     def follow(self) -> None:
         """Read it, and follow it as long as it is mounted."""
@@ -100,6 +111,34 @@ def tag_feed(client: NostrClient, tag: str) -> FeedSource:
         return await client.timeline.matching(wanted, until=until, limit=limit)
 
     return FeedSource(f"#{tag}", "Nothing of it is here yet; relays are asked.", read, wanted)
+
+
+async def nothing(until: Cursor | None, limit: int) -> list[NoteView]:
+    """A page of what is not known yet."""
+    return []
+
+
+def set_feed(client: NostrClient, one: NamedSet, title: str) -> FeedSource:
+    """What the people of a list write, or notes on its topics; one with both is of its people."""
+    if one.topics and not one.people:
+        wanted = Filter.of(kinds=[kinds.NOTE], t=one.topics)
+    else:
+        wanted = Filter(authors=frozenset(one.people), kinds=kinds.POSTS)
+
+    async def read(until: Cursor | None, limit: int) -> list[NoteView]:
+        return await client.timeline.matching(wanted, until=until, limit=limit)
+
+    return FeedSource(title, "Nothing of theirs is here yet.", read, wanted)
+
+
+async def find_set(
+    client: NostrClient, address: str, relays: tuple[str, ...] = ()
+) -> NamedSet | None:
+    """The list at an address, from here or from relays. Raises NostrError."""
+    if not nip22.is_address(address):
+        return None
+    kind, pubkey, name = address.split(":", 2)
+    return await client.sets.find(nip19.Naddr(int(kind), pubkey, name, relays))
 
 
 def relay_feed(client: NostrClient, url: str) -> FeedSource:
