@@ -35,6 +35,9 @@ _VALUE_OF: Final = {c: n for n, c in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l
 _TIMESTAMP, _SIGNATURE, _CHECKSUM = 7, 104, 6
 """Lengths in words of five bits."""
 _DESCRIPTION_HASH, _HASH_WORDS = 23, 52
+MOST_SHARES: Final = 50
+"""People among whom the zaps of one event are split."""
+_weight = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?").fullmatch
 _local_part = re.compile("[a-z0-9_.+-]{1,64}").fullmatch
 _domain = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?").fullmatch
 
@@ -130,6 +133,41 @@ def provider_url(lud16: str) -> str:
     if not _local_part(name) or not _domain(domain):
         raise InvalidCode("not a lightning address: it has the form name@domain")
     return f"https://{domain}/.well-known/lnurlp/{name}"
+
+
+def lnurl_provider_url(lud06: str) -> str:
+    """The same of a provider's address as a code (`lnurl1...`, LUD-01 and LUD-06): an https URL.
+
+    Raises InvalidCode.
+    """
+    url = _address_in(lud06.strip().lower().removeprefix("lightning:"))
+    if not url.startswith("https://") or not url.isascii() or not url.isprintable():
+        raise InvalidCode("not a lightning code: lnurl1 and the https address in it")
+    return url
+
+
+@dataclass(frozen=True, slots=True)
+class ZapShare:
+    """Somebody (pubkey in hex) to whom a part of each zap is to go: `part` of 1."""
+
+    pubkey: str
+    part: float
+
+
+def zap_shares(event: Event) -> tuple[ZapShare, ...]:
+    """How zaps of an event are to be split, by its `zap` tags: as their weights say; equally where
+    none has one; else nobody without a weight has a part. Empty where nothing is said, and all goes
+    to the author."""
+    named: dict[str, float | None] = {}
+    for tag in event.tags:
+        if tag[0] == "zap" and len(tag) > 1 and is_hex64(tag[1]) and len(named) < MOST_SHARES:
+            weight = tag[3] if len(tag) > 3 else ""
+            named.setdefault(tag[1], float(weight) if _weight(weight) else None)
+    weights = {who: weight or 0.0 for who, weight in named.items()}
+    if all(weight is None for weight in named.values()):
+        weights = dict.fromkeys(named, 1.0)
+    whole = sum(weights.values())
+    return tuple(ZapShare(who, weight / whole) for who, weight in weights.items() if weight)
 
 
 def read_provider(url: str, body: bytes) -> ZapProvider:

@@ -277,7 +277,10 @@ MOST_NAME: Final = 1_000
 MOST_ABOUT: Final = 5_000
 """Characters of a name and of the words about oneself; the rest is cut off."""
 _CUT: Final = {"name": MOST_NAME, "display_name": MOST_NAME, "about": MOST_ABOUT}
-_DROPPED: Final = {"picture": 2_000, "banner": 2_000, "website": 2_000, "lud16": 320, "nip05": 320}
+_DROPPED: Final = {
+    **{"picture": 2_000, "banner": 2_000, "website": 2_000},
+    **{"lud16": 320, "lud06": 2_000, "nip05": 320},
+}
 """Characters from which these are no addresses but a burden: half of one would be another."""
 _TEXTS: Final = (*_CUT, *_DROPPED)
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

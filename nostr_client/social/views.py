@@ -57,6 +57,7 @@ class Profile:
     banner: str = ""
     website: str = ""
     lud16: str = ""
+    lud06: str = ""
     bot: bool = False
     nip05: str = ""
     nip05_state: Nip05State = "none"

@@ -1,8 +1,8 @@
 """Zaps as the account sees them: claimed, until the recipient's provider vouches for the receipt.
 
 A provider is asked only when the person wants to know (`look_up`), where the recipient's profile
-says (LUD-16), through the proxy, and not at all where files are not fetched. Its answer is
-believed for a day.
+says (LUD-16, else LUD-06), through the proxy, and not at all where files are not fetched. Its
+answer is believed for a day.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from nostr_client.nips.nip57 import (
     Zap,
     ZapProvider,
     is_of_provider,
+    lnurl_provider_url,
     provider_url,
     read_provider,
     read_receipt,
 )
 from nostr_client.protocol.event import Event
 from nostr_client.social.profiles import Profiles
-from nostr_client.social.views import ZapSum
+from nostr_client.social.views import Profile, ZapSum
 
 PROVIDER_LIMIT: Final = 8.0
 """Seconds for a provider to answer."""
@@ -104,7 +105,7 @@ class Zaps:
         problem = ""
         profiles = await self._profiles.get_many(people[:MOST_LOOKED_UP])
         for pubkey, profile in profiles.items():
-            provider, trouble = await self._ask(profile.lud16, self._media)
+            provider, trouble = await self._ask(profile, self._media)
             problem = trouble or problem
             self._asked[pubkey] = _Asked(provider, self._clock())
             self._asked.move_to_end(pubkey)
@@ -112,11 +113,11 @@ class Zaps:
                 self._asked.popitem(last=False)
         return problem
 
-    async def _ask(self, lud16: str, media: DialOptions) -> tuple[ZapProvider | None, str]:
-        if not lud16:
+    async def _ask(self, person: Profile, media: DialOptions) -> tuple[ZapProvider | None, str]:
+        if not person.lud16 and not person.lud06:
             return None, "the profile names no lightning address"
         try:
-            url = provider_url(lud16)
+            url = provider_url(person.lud16) if person.lud16 else lnurl_provider_url(person.lud06)
             answer = await http.get(url, media, timeout=PROVIDER_LIMIT, max_bytes=PROVIDER_BYTES)
             if answer.status != 200:
                 raise InvalidData(f"the provider answered with status {answer.status}")

@@ -50,7 +50,7 @@ def about_rows(profile: Profile, status: str, identities: Iterable[Event]) -> li
     if site := safe_line(profile.website, 200).strip():
         opens = web_target(site)
         rows.append(FactRow("website", "website", site, opens=opens))
-    if address := safe_line(profile.lud16, 200).strip():
+    if address := safe_line(profile.lud16 or profile.lud06, 200).strip():
         rows.append(FactRow("lud16", "lightning", address))
     if profile.bot:
         rows.append(FactRow("bot", "bot", "they say that they are a program"))

@@ -12,6 +12,7 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
 from nostr_client.social.views import ReadPart
 from nostr_client.social.why import Because, Ground, Waiting, WhyNote, WhyPerson, WhyRelay
+from nostr_client.tui.faces.zaps import shares_words
 from nostr_client.tui.fact_rows import FactRow, headed
 from nostr_client.tui.targets import PersonTarget, RelayTarget
 from nostr_client.tui.time_format import date, passed
@@ -44,6 +45,8 @@ def note_rows(why: WhyNote, lists: Sequence[NamedSet], name: NameOf, now: float)
     if why.own_relay is not None:
         words = "here too" if why.own_relay else "not there"
         rows.append(FactRow("own relay", "own relay", words))
+    if goes := shares_words(why.event, name):
+        rows.append(FactRow("zaps", "zaps", goes.removeprefix("zaps ")))
     checked = "id and signature hold" if why.signed else "its id or signature does NOT hold"
     tone = "list--good" if why.signed else "list--bad"
     rows.append(FactRow("checked", "checked", f"{checked}, looked at just now", tone))

@@ -172,6 +172,42 @@ def test_a_provider_that_signs_no_receipts_is_none(body: bytes) -> None:
         nip57.read_provider("https://roof.example/x", body)
 
 
+def test_a_provider_may_be_named_by_a_code() -> None:
+    for text in (LNURL, f" {LNURL.upper()}", f"lightning:{LNURL}"):
+        assert nip57.lnurl_provider_url(text) == nip57.provider_url("ana@roof.example")
+    for url in (b"http://roof.example/x", b"https://roof.example/\x1b[2J", b"\xff"):
+        with pytest.raises(InvalidCode):
+            nip57.lnurl_provider_url(encode_bech32("lnurl", url))
+    for text in ("", "ana@roof.example", encode_bech32("npub", b"https://x.example")):
+        with pytest.raises(InvalidCode):
+            nip57.lnurl_provider_url(text)
+
+
+@pytest.mark.parametrize(
+    ("weights", "parts"),
+    [
+        (("7", "3"), (0.7, 0.3)),
+        ((None, None), (0.5, 0.5)),
+        (("1", None), (1.0, 0.0)),
+        (("0.5", "1.5"), (0.25, 0.75)),
+        (("0", "0"), (0.0, 0.0)),
+        (("-1", "1"), (0.0, 1.0)),
+        (("inf", "nan"), (0.5, 0.5)),
+    ],
+)
+def test_how_zaps_are_split(weights: tuple[str | None, ...], parts: tuple[float, ...]) -> None:
+    people = ("a" * 64, "b" * 64)
+    tags = [
+        ("zap", who, "wss://relay.example", *([weight] if weight is not None else []))
+        for who, weight in zip(people, weights, strict=True)
+    ]
+    note = Draft(1, "", (*tags, ("zap", "nobody"), ("zap",))).sign(ANA, 1)
+    shares = {share.pubkey: share.part for share in nip57.zap_shares(note)}
+    assert shares == {who: part for who, part in zip(people, parts, strict=True) if part}
+    crowd = tuple(("zap", f"{n:064x}", "", "1") for n in range(500))
+    assert len(nip57.zap_shares(Draft(1, "", crowd).sign(ANA, 1))) == nip57.MOST_SHARES
+
+
 @pytest.mark.parametrize(
     "address",
     [

@@ -26,7 +26,7 @@ from nostr_client.social.notification_views import (
 from nostr_client.social.seen_mark import SeenMark
 from nostr_client.social.views import ZapSum
 from nostr_client.social.zaps import Zaps
-from tests.nips.zaps import PROVIDER, receipt, request
+from tests.nips.zaps import LNURL, PROVIDER, receipt, request
 from tests.social.house import ANA, BEN, BEN_KEY, CY, CY_KEY, ME, START, House, house
 
 DAY = 86_400
@@ -416,6 +416,16 @@ async def test_a_zap_is_claimed_until_the_provider_vouches_for_it(
         assert not zaps.is_checked(zaps.read(good) or pytest.fail("not read"))
         await zaps.look_up([good])
         assert len(provider.asked) == 2
+
+
+async def test_a_provider_may_be_named_by_a_code(tmp_path: Path, provider: Provider) -> None:
+    good = receipt(request(21_000, e=NOTE.id, to=ME, by=BEN), "210n", at=NOON)
+    async with house(tmp_path, media=DialOptions()) as h:
+        await h.keep(by(ANA, 0, content=f'{{"name":"ana","lud06":"{LNURL}"}}', at=NOON - DAY))
+        h.clock.now = NOON + 100
+        assert await h.zaps.look_up([good]) == ""
+        assert provider.asked == ["https://roof.example/.well-known/lnurlp/ana"]
+        assert h.zaps.sum_of([good]) == ZapSum(21_000, 0, 0)
 
 
 async def test_where_nobody_vouches_zaps_stay_claimed(tmp_path: Path, provider: Provider) -> None:

@@ -9,12 +9,15 @@ from typing import Final
 from textual.content import Content
 
 from nostr_client.errors import InvalidEvent
-from nostr_client.nips.nip57 import Zap, read_receipt
+from nostr_client.nips.nip57 import Zap, read_receipt, zap_shares
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.social.views import NoteView
 from nostr_client.tui.faces.face import Face
-from nostr_client.tui.faces.sheet import Sheet, label
+from nostr_client.tui.faces.sheet import NameOf, Sheet, label
+
+MOST_NAMED: Final = 5
+"""People who are named among those to whom the zaps of one note go."""
 
 
 @functools.lru_cache(256)
@@ -29,6 +32,16 @@ def _read(receipt: Event) -> Zap | None:
 def sats(msat: int) -> str:
     """Millisatoshi as people count them."""
     return "1 sat" if msat == 1000 else f"{msat // 1000:,} sats"
+
+
+def shares_words(event: Event, name_of: NameOf) -> str:
+    """`zaps go to Ana 70 %, Ben 30 %`, safe; empty where a note does not split them."""
+    shares = zap_shares(event)
+    if not shares:
+        return ""
+    named = [f"{label(name_of(one.pubkey))} {one.part:.0%}" for one in shares[:MOST_NAMED]]
+    more = f" and {len(shares) - MOST_NAMED} more" if len(shares) > MOST_NAMED else ""
+    return f"zaps go to {', '.join(named)}{more}".replace("%", " %")
 
 
 def _lines(view: NoteView, sheet: Sheet) -> list[Content]:

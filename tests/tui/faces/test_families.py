@@ -11,6 +11,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.social.openers import Opener
 from nostr_client.social.poll_views import poll_view
 from nostr_client.social.views import Quote
+from nostr_client.tui.faces.zaps import shares_words
 from tests.nips.zaps import receipt, request
 from tests.tui.faces.faces_seen import ME, NOW, event, renderer, seen, shown, style, view
 
@@ -198,6 +199,21 @@ def test_a_receipt_that_proves_nothing_is_not_believed() -> None:
     assert shown(9735, "", ("bolt11", "lnbc210u1x"), ("description", "{}"))[1] == (
         "a receipt for a zap whose parts do not agree: nothing is"
     )
+
+
+def test_a_note_says_to_whom_its_zaps_go() -> None:
+    ana, ben = "a" * 64, "b" * 64
+    tags = (("zap", ana, "", "7"), ("zap", ben, "", "3"))
+    note = Draft(1, "", tags).sign(SecretKey.generate(), 1)
+    names = {ana: "Ana\x1b[2J", ben: "Ben"}
+    words = shares_words(note, names.__getitem__)
+    assert words.startswith("zaps go to Ana")
+    assert words.endswith(" 70 %, Ben 30 %")
+    assert words.isprintable()
+    crowd = tuple(("zap", f"{n:064x}", "", "1") for n in range(8))
+    shared = Draft(1, "", crowd).sign(SecretKey.generate(), 1)
+    assert shares_words(shared, lambda _: "x").endswith(" and 3 more")
+    assert shares_words(Draft(1, "", ()).sign(SecretKey.generate(), 1), lambda _: "x") == ""
 
 
 def test_a_zap_says_whether_its_provider_vouches_for_it() -> None:

@@ -24,7 +24,8 @@ BEN, CY = "b" * 64, "c" * 64
 
 async def test_a_note_says_why_it_is_here(world: World) -> None:
     await furnish(world)
-    words = world.note("ben", HOSTILE, 20, (("p", world.pubkey("ana")),))
+    split = ("zap", world.pubkey("ben"), "", "1")
+    words = world.note("ben", HOSTILE, 20, (("p", world.pubkey("ana")), split))
     named = ("title", HOSTILE), ("d", "x"), ("p", world.pubkey("ben"))
     await world.put(
         words,
@@ -46,6 +47,7 @@ async def test_a_note_says_why_it_is_here(world: World) -> None:
         assert "ben writes to nos.example (relay list of " in text
         assert "came from   nos.example" in text
         assert "id and signature hold" in text
+        assert "go to ben 100 %" in text
         assert isinstance(app.screen, WhyScreen)
         rows = app.screen.list.items
         app.screen.list.go_to(f"from {NOS}")
