@@ -9,8 +9,9 @@ be cut by the binding that follows it, or land in another field. The rules here:
 - Text that follows text waits for nothing, so that typing costs nothing more.
 - A key that only moves within the list that has the focus moves at once, so that a held key is
   kept up with: `move_by_key` of that widget. It waits for the page that the list is reading.
-- Digits before a key that moves in a list are its count (`5j`); they are its alone if the key comes
-  within `COUNT_WAIT`, and a single digit is a key of its own after that, or before any other key.
+- Digits before a key that moves in a list are its count (`5j`), shown in the hint line meanwhile.
+  A single digit is a key of its own after `COUNT_WAIT`, or before any other key; several wait
+  `COUNT_LIMIT` for theirs. Escape takes them back, and any other key.
 - Nothing waits longer than `SETTLE_LIMIT`: whatever hangs, keys go on.
 """
 
@@ -27,6 +28,8 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.timer import Timer
 
+from nostr_client.tui.widgets.hint_line import HintLine
+
 SETTLE_LIMIT: Final = 2.0
 """Seconds that a key waits at most for what came before it."""
 LOOK_AGAIN: Final = 0.01
@@ -34,6 +37,8 @@ LOOK_AGAIN: Final = 0.01
 COUNT_WAIT = 0.25
 """Seconds in which a digit may become a count; a person types `5j` faster, and a section that comes
 so much later is not seen to be late. 0: there are no counts."""
+COUNT_LIMIT = 5.0
+"""Seconds after which several digits are given up."""
 MOST_COUNT: Final = 999
 MOST_WAITING: Final = 200_000
 """Keys that wait at most; more were not typed by anybody."""
@@ -58,6 +63,8 @@ class InputQueue:
         self._target: DOMNode = app
         self._digits: list[events.Key] = []
         """What may become a count."""
+        self._counted: list[HintLine] = []
+        """Where it is shown."""
         self._no_count: events.Event | None = None
         """A digit that did not."""
         self._count_timer: Timer | None = None
@@ -136,11 +143,15 @@ class InputQueue:
         if move is None and not self._digits:
             return False
         if move is not None and self._is_counting(event):
-            self._digits.append(event)
+            if len(self._digits) < len(str(MOST_COUNT)):
+                self._digits.append(event)
+            self._show_count()
             self._wait_for_count()
             return True
-        digits, self._digits = self._digits, []
+        digits = self._take_digits()
         if move is not None and move(event.key, _number(digits)):
+            return True
+        if digits and event.key == "escape":
             return True
         if len(digits) == 1:
             self._let_digit_go(digits[0], event)
@@ -159,11 +170,26 @@ class InputQueue:
     def _wait_for_count(self) -> None:
         if self._count_timer is not None:
             self._count_timer.stop()
-        self._count_timer = self._app.set_timer(COUNT_WAIT, self._count_is_over)
+        wait = COUNT_WAIT if len(self._digits) == 1 else max(COUNT_LIMIT, COUNT_WAIT)
+        self._count_timer = self._app.set_timer(wait, self._count_is_over)
+
+    def _take_digits(self) -> list[events.Key]:
+        """The count is over: nothing shows it any more."""
+        digits, self._digits = self._digits, []
+        if digits:
+            self._show_count()
+        return digits
+
+    def _show_count(self) -> None:
+        """Say how far a count is typed, where there is a line for it."""
+        if self._digits:
+            self._counted = list(self._app.screen.query(HintLine))
+        for line in self._counted:
+            line.count = "".join(each.key for each in self._digits)
 
     def _count_is_over(self) -> None:
         """No key that moves came: one digit is a key like any other, several are nothing."""
-        digits, self._digits = self._digits, []
+        digits = self._take_digits()
         if len(digits) == 1:
             self._let_digit_go(digits[0])
 

@@ -25,11 +25,12 @@ from nostr_client.tui.screens.help import HelpScreen
 from nostr_client.tui.screens.key_created import KeyCreatedScreen
 from nostr_client.tui.screens.key_setup import CreateKeyScreen, ImportKeyScreen
 from nostr_client.tui.screens.main import MainScreen
+from nostr_client.tui.widgets.hint_line import HintLine
 from nostr_client.tui.widgets.items import ItemPage
 from nostr_client.tui.widgets.pager import PAGE
 from tests.conftest import StartRelay
 from tests.tui.widgets.lists import ListApp, Row, Rows
-from tests.tui.world import NARROW, PASSWORD, World, burst, paste, sees, told, until
+from tests.tui.world import NARROW, PASSWORD, World, burst, paste, sees, shown, told, until
 
 FOX = "The quick brown fox jumps over the lazy dog, and it was fine."
 
@@ -332,6 +333,13 @@ async def test_a_count_moves_so_often_and_a_digit_alone_goes_to_its_section(
         await until(lambda: at() == 8)
         burst(app, "999j")
         await until(lambda: at() == 19)
+        [line] = main.query(HintLine)
+        burst(app, "1234")
+        await until(lambda: line.count == "123")
+        await until(lambda: shown(app).splitlines()[-1].endswith(" 123"))
+        burst(app, "\x1b")  # which takes it back, and goes nowhere
+        await until(lambda: line.count == "")
+        assert main.front.has_focus
         burst(app, "2jg77c\x1b")  # two digits that nothing moves by are nothing
         await until(lambda: at() == 0 and app.input_queue.idle)
         assert main.pane.name == "home"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.tui.message_log import MOST_KEPT, MOST_WAITING, MessageLog
 from nostr_client.tui.screens.compose import ComposeScreen
 from nostr_client.tui.widgets.message_line import MessageLine
@@ -72,3 +74,18 @@ async def test_it_stands_where_the_keys_are_named_and_follows_the_screens(world:
         burst(app, "\x0e")
         await sees(app, "What was said")
         await sees(app, "!! error: [bold]Broken[/]")
+
+
+@pytest.mark.slow
+async def test_an_error_leaves_the_keys_of_the_composer_to_be_read(world: World) -> None:
+    await world.account()
+    async with world.at_home() as (app, pilot):
+        await pilot.press("c")
+        await sees(app, "ctrl+s send")
+        before = shown(app).splitlines()
+        app.say("Nothing goes out", "error")
+        await sees(app, "!! error: Nothing goes out")
+        after = shown(app).splitlines()
+        assert any("ctrl+s send" in line for line in after)
+        [place] = [n for n, line in enumerate(after) if "Nothing goes out" in line]
+        assert after[place + 1 :] == before[place + 1 :], "what is written stays where it is"

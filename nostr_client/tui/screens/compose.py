@@ -21,6 +21,7 @@ from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import WRITING, keyed
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
+from nostr_client.tui.widgets.message_line import MessageLine
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker
 
@@ -74,6 +75,7 @@ class ComposeScreen(ModalScreen[None]):
         return isinstance(self.saver, SealedDraftSaver)
 
     def compose(self) -> ComposeResult:
+        yield MessageLine()  # above what is written: the keys below it stay to be read
         with Vertical(id="compose"):
             with Horizontal(classes="line"):
                 yield Static(self._title, markup=False, classes="card-title", id="title")

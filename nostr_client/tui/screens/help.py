@@ -7,16 +7,19 @@ from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
+from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input, Static
 
-from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints, with_keys
+from nostr_client.tui.help_rows import HelpRenderer, HelpRow, help_rows, opened_first
+from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints, keyed
 from nostr_client.tui.own_keys import every_group
 from nostr_client.tui.panes.registry import key_groups
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import LineInput
+from nostr_client.tui.widgets.items import FixedItems
+from nostr_client.tui.widgets.list_messages import Chosen
+from nostr_client.tui.widgets.windowed_list import WindowedList
 
 OWN_RELAY: Final = (
     "“own relay” in the status line is a relay on this machine, for your programs alone: whatever "
@@ -35,34 +38,50 @@ KEYS: Final = KeyGroup(
 
 
 class HelpScreen(ModalScreen[None]):
-    """Every key, from the one keymap; what works on the screen below comes first."""
+    """Every key, from the one keymap. What works on the screen below comes first, and is open; the
+    other parts are a line each, until they are opened."""
 
     BINDINGS: ClassVar[list[BindingType]] = KEYS.bindings()
 
     def __init__(self, here: Sequence[KeyGroup], own_relay: str = "") -> None:
         """`own_relay`: on, off or failed, as the status line says it; empty before an account."""
         super().__init__()
-        self._own_relay = own_relay
-        self._groups = key_groups(here)
+        by_place: dict[str, KeyGroup] = {}
+        for group in (*key_groups(here), *every_group()):
+            by_place.setdefault(group.place, group)
+        self._groups = tuple(by_place.values())
+        state = f" ({own_relay})" if own_relay else ""
+        self._texts = ((f"Your own relay{state}", OWN_RELAY),)
+        self._opened = opened_first(here)
         self._line = LineInput(placeholder="a word, or a key", id="help-find")
         self._line.display = False
+        self.rows: WindowedList[HelpRow] = WindowedList(HelpRenderer(), gap=0)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="card", id="help"):
             yield Static("Keys", markup=False, classes="card-title")
             yield self._line
-            with VerticalScroll(can_focus=True):
-                for group in self._groups:
-                    yield Static(_lines(group), markup=False, classes="help-part")
-                state = f" ({self._own_relay})" if self._own_relay else ""
-                title = Content.styled(f"Your own relay{state}", "bold $text-primary")
-                yield Static(title, markup=False)
-                yield Static(OWN_RELAY, markup=False, classes="help-text")
-            keys = (("↑↓", "scroll"), *hints(KEYS))
-            yield Static(key_words(keys), markup=False, classes="card-keys")
+            yield self.rows
+            keys = keyed(("list.next", "move"), ("list.choose", "open, fold"))
+            yield Static(key_words((*keys, *hints(KEYS))), markup=False, classes="card-keys")
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self._draw()
+        self.rows.focus()
+
+    def _draw(self) -> None:
+        word = self._line.value.strip()
+        rows = help_rows(self._groups, self._texts, self._opened, word)
+        self.rows.renew(FixedItems(rows, self.rows.renderer.key))
+
+    def on_windowed_list_chosen(self, message: Chosen) -> None:
+        """Open or fold the part in which the cursor is."""
+        message.stop()
+        row: HelpRow = message.item
+        if not self._line.value.strip():
+            self._opened ^= {row.part}
+            self._draw()
+            self.rows.select(f"part {row.part}")
 
     def action_find(self) -> None:
         """Ask for a word."""
@@ -74,20 +93,18 @@ class HelpScreen(ModalScreen[None]):
         if self._line.display:
             self._line.display = False
             self._line.value = ""
-            self.query_one(VerticalScroll).focus()
+            self.rows.focus()
         else:
             self.dismiss(None)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
-        self.query_one(VerticalScroll).focus()
+        self.rows.focus()
 
     def on_input_changed(self, message: Input.Changed) -> None:
         message.stop()
-        for group, part in zip(self._groups, self.query(".help-part").results(Static), strict=True):
-            shown = _lines(group, message.value.strip())
-            part.display = bool(shown)
-            part.update(shown)
+        self._draw()
+        self.rows.action_newest()
 
 
 def groups_here(screen: Screen[Any]) -> list[KeyGroup]:
@@ -102,17 +119,3 @@ def groups_here(screen: Screen[Any]) -> list[KeyGroup]:
             found[place] = by_place[place]
     # What every list does comes after what this one does.
     return sorted(found.values(), key=lambda group: group.place == LIST.place)
-
-
-def _lines(group: KeyGroup, word: str = "") -> Content:
-    """A line for each key, of those that hold `word`; nothing where none does."""
-    lines = [
-        Content.assemble(
-            (f"  {key.shown:<18} ", "$text-accent"), (with_keys(key.says), "$foreground")
-        )
-        for key in group.keys
-        if key.bound
-        and (word.casefold() in with_keys(key.says).casefold() or word in key.shown.split())
-    ]
-    title = Content.styled(group.title, "bold $text-primary")
-    return Content("\n").join([title, *lines]) if lines else Content("")

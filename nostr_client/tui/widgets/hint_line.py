@@ -17,6 +17,8 @@ class HintLine(Static):
     """The keys that matter here, as many as fit; the last one, the help, always does."""
 
     hints: reactive[tuple[tuple[str, str], ...]] = reactive(())
+    count: reactive[str] = reactive("")
+    """The count that is being typed, at the very end."""
 
     def __init__(self, hints: tuple[tuple[str, str], ...] = (), id: str | None = None) -> None:
         super().__init__(markup=False, id=id)
@@ -39,20 +41,22 @@ class HintLine(Static):
 
     def render(self) -> Content:
         if not self.hints:
-            return Content("")
+            return Content(self.count)
         pieces = [
             Content.assemble((f"{key} ", "$text-primary"), (f"{word}  ", "$foreground 60%"))
             for key, word in self.hints
         ]
         last = pieces.pop()
-        room = self.size.width - 1 - last.cell_length
+        end = Content.styled(f" {self.count} ", "reverse") if self.count else Content("")
+        room = self.size.width - 1 - last.cell_length - end.cell_length
         shown = [Content(" ")]
         self._ends = []
         for hint, piece in zip(self.hints, pieces, strict=False):
-            room -= piece.cell_length
-            if room < 0:
+            if piece.cell_length > room:
                 break
+            room -= piece.cell_length
             shown.append(piece)
             self._ends.append((hint, sum(each.cell_length for each in shown)))
         self._ends.append((self.hints[-1], self.size.width))
-        return Content("").join([*shown, last])
+        gap = Content(" " * max(room, 0)) if self.count else Content("")
+        return Content("").join([*shown, last, gap, end])

@@ -8,11 +8,13 @@ from textual.widgets import Static
 
 class MessageLine(Static):
     """Shows one message; without one it is away. What goes by itself is `short`, one line and no
-    more, so that nothing moves for it; what is wrong is said whole, over three at most."""
+    more, so that nothing moves for it; what is wrong is said whole, over three at most. It lies on
+    the last line of a screen, unless that puts one where it lies better."""
 
-    def __init__(self, line: Content, *, short: bool) -> None:
-        super().__init__(line, markup=False, classes="-short" if short else "")
-        self._line: Content | None = line
+    def __init__(self, line: Content | None = None, *, short: bool = True) -> None:
+        super().__init__(line or "", markup=False, classes="-short" if short else "")
+        self._line = line
+        self.display = line is not None
 
     def show(self, line: Content | None, *, short: bool) -> None:
         """Say this now; None: nothing."""
