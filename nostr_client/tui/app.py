@@ -56,6 +56,7 @@ from nostr_client.tui.news import News
 from nostr_client.tui.own_command_flow import OwnCommandFlow
 from nostr_client.tui.own_commands import key_group
 from nostr_client.tui.own_keys import textual_keymap
+from nostr_client.tui.own_keys_app import OwnKeysApp
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import load_preferences, save_theme
@@ -77,7 +78,6 @@ from nostr_client.tui.screens.sent import SentScreen
 from nostr_client.tui.screens.survival import SurvivalScreen
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import SectionTarget, Target, WebTarget
-from nostr_client.tui.thrifty_app import ThriftyApp
 from nostr_client.tui.web_browser import open_page
 from nostr_client.tui.widgets.send_progress import Sending
 from nostr_client.tui.workers import Work, start_worker
@@ -90,7 +90,7 @@ NO_COLOR = NoColor()
 INPUT = (events.InputEvent, events.Paste)
 
 
-class NostrApp(ThriftyApp[int]):
+class NostrApp(OwnKeysApp[int]):
     """The terminal client. `demo`: begin as a guest of the demo's community."""
 
     TITLE = "nostr-client"
@@ -137,7 +137,7 @@ class NostrApp(ThriftyApp[int]):
     def on_mount(self) -> None:
         self._outside = copy_context()  # of no screen
         self._own_commands.bind()
-        self.set_keymap(textual_keymap(self._environment.keys))
+        self.choose_keys(textual_keymap(self._environment.keys))
         self.news.begin()
         self.start(self.input_queue.run, "input")
         chosen = (
