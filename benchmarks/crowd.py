@@ -7,7 +7,9 @@ arrives later over a relay is signed.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,8 +79,9 @@ def paths_in(folder: Path) -> Paths:
     return Paths(folder / "config", folder / "data", folder / "state")
 
 
-async def furnish(folder: Path, count: int, relay: str) -> Home:
-    """Make the folder: `count` events of the people whom both accounts follow."""
+async def furnish(folder: Path, count: int, relay: str, unindexed: Path | None = None) -> Home:
+    """Make the folder: `count` events of the people whom both accounts follow. `unindexed`: make
+    this folder, too, in which nothing is ready to be searched."""
     now = int(time.time())
     crowd = Crowd(count, now - 120, authors=FOLLOWS, seed=SEED, hint="")
     paths = paths_in(folder)
@@ -88,13 +91,16 @@ async def furnish(folder: Path, count: int, relay: str) -> Home:
     accounts = Accounts(paths, work=4)
     await accounts.import_key(WRITER, "writer", password=PASSWORD)
     await accounts.add_watch_only(READER.public_key.hex, "reader", switch=True)
-    async with open_store(paths.data / "events.db", StoreOptions(search=True)) as store:
+    async with open_store(paths.data / "events.db") as store:
         await store.save(_lists(crowd, now))
         made = crowd.events()
         while part := list(itertools.islice(made, PART)):
             await store.save(part)
         thread = _thread(crowd, now - 100)
         await store.save(thread)
+    if unindexed is not None:
+        await asyncio.to_thread(shutil.copytree, folder, unindexed)
+    async with open_store(paths.data / "events.db", StoreOptions(search=True)) as store:
         await store.finish_index()  # which a client does in idle time, once
     return Home(folder, crowd, await _newest(paths))
 

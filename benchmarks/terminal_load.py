@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
-
-import msgspec
-from websockets.asyncio.client import connect
 
 from benchmarks.crowd import Home
 from benchmarks.network import signed
@@ -19,11 +17,14 @@ from benchmarks.pseudo_terminal import PseudoTerminal
 from benchmarks.table import Row
 from benchmarks.terminal_sittings import (
     Sittings,
+    Took,
     at_home,
     chosen,
+    cpu_rows,
     middle,
     p99,
     press,
+    walls,
 )
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
@@ -38,40 +39,40 @@ SPEED = 20.0
 HOUR_RATE = 10
 """Events a second that arrive meanwhile, by our clock."""
 KEYS = "jjjj\r\x1bjkG1g"
-IDLE = 120
-UNTIL_AT_REST = 80.0
+IDLE = 90
+UNTIL_AT_REST = 65.0
 """Seconds without a key after which the client looks more rarely."""
+UNTIL_INDEXED = 5.0
+"""Seconds after which a client begins to index what it has."""
 UNTIL_SUBSCRIBED = 8.0
 """Seconds from the start in which the client has asked the relay for all that it wants."""
 
 
 def fresh_notes(home: Home, count: int, now: float, step: float = 0) -> list[Event]:
-    """Signed notes of the followed, the first made `now`, each `step` seconds after another."""
-    crowd = home.crowd
-    made = [crowd._event(int(now + step * number)) for number in range(count)]
-    notes = [note for note in made if note.kind == kinds.NOTE]
+    """So many signed notes of the followed, the first made `now`, each `step` seconds after
+    another."""
+    crowd, notes = home.crowd, list[Event]()
+    while len(notes) < count:
+        made = crowd._event(int(now + step * len(notes)))
+        if made.kind == kinds.NOTE:
+            notes.append(made)
     return [Event.parse(data) for data in signed(crowd, notes)]
 
 
-async def publish(url: str, events: list[Event], rate: float) -> None:
-    """Send them to a relay, so many a second."""
-    async with connect(url, compression=None) as socket, asyncio.TaskGroup() as group:
-
-        async def hear() -> None:
-            for _ in events:
-                said = msgspec.json.decode(await socket.recv())
-                assert said[0] == "OK", said
-                assert said[2], said
-
-        group.create_task(hear())
-        began = time.perf_counter()
-        for number, event in enumerate(events):
-            await asyncio.sleep(max(began + number / rate - time.perf_counter(), 0))
-            await socket.send(b'["EVENT",' + event.json + b"]", text=True)
+async def publish(url: str, events: list[Event], rate: float) -> float:
+    """Send them to a relay from another process, so many a second; the seconds that it took."""
+    command = (sys.executable, "-m", "benchmarks.publishing", url, f"{rate}")
+    process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    said, _ = await process.communicate(b"\n".join(event.json for event in events))
+    if process.returncode:
+        raise RuntimeError(f"the events were not sent: {process.returncode}")
+    return float(said.split()[1])
 
 
 @contextlib.asynccontextmanager
-async def arriving(url: str, events: list[Event], rate: float) -> AsyncIterator[asyncio.Task[None]]:
+async def arriving(
+    url: str, events: list[Event], rate: float
+) -> AsyncIterator[asyncio.Task[float]]:
     """They arrive while the block runs, and all have when it ends."""
     async with asyncio.TaskGroup() as group:
         yield group.create_task(publish(url, events, rate))
@@ -83,9 +84,9 @@ async def held(home: Home, events: list[Event]) -> int:
         return len(await store.known([event.id for event in events]))
 
 
-def type_while(client: PseudoTerminal, sending: asyncio.Task[None]) -> list[float]:
-    """Milliseconds for each row down, until all is sent."""
-    took: list[float] = []
+def type_while(client: PseudoTerminal, sending: asyncio.Task[float]) -> list[Took]:
+    """How long each row down took, until all is sent."""
+    took: list[Took] = []
     while not sending.done():
         took.append(press(client, "j", chosen))
         client.watch(0.1)
@@ -105,11 +106,53 @@ async def arrivals(sittings: Sittings) -> list[Row]:
         cpu = client.cpu - before
     lost = len(events) - await held(home, events)
     return [
-        Row(f"{RATE} events a second arriving: key to painted, p50", middle(took), unit="ms"),
-        Row("  p99", p99(took), 150, "ms"),
+        Row(
+            f"{RATE} events a second arriving: key to painted, p50", middle(walls(took)), unit="ms"
+        ),
+        Row("  p99", p99(walls(took)), 150, "ms"),
+        *cpu_rows(took),
+        Row(
+            "  so many came a second, until the relay had taken all",
+            len(events) / sending.result(),
+            0.98 * RATE,
+            "",
+            least=True,
+        ),
         Row("  events dropped", lost, 0, "", note=f"of {len(events):,}"),
         Row("  processor time an event", 1000 * cpu / len(events), unit="ms"),
     ]
+
+
+async def index(sittings: Sittings) -> list[Row]:
+    """Keys while all that is stored is made ready to be searched, beside keys without that."""
+    home = sittings.unindexed
+    building, ready = list[Took](), list[Took]()
+    with sittings.client(home) as client, sittings.client(sittings.large) as other:
+        at_home(client)
+        at_home(other)
+        client.watch(UNTIL_INDEXED)
+        before = await asyncio.to_thread(unindexed, home)
+        for _ in range(sittings.rounds(150)):
+            for terminal, took in ((client, building), (other, ready)):
+                took.append(press(terminal, "j", chosen))
+                terminal.watch(0.05)
+        left = await asyncio.to_thread(unindexed, home)
+    assert left, "it was ready before the keys were typed"
+    return [
+        Row("keys while the search index is built, p50", middle(walls(building)), 30, "ms"),
+        Row("  p99", p99(walls(building)), 100, "ms"),
+        Row("  of the same keys when it is there, p99", p99(walls(building)) / p99(walls(ready))),
+        *cpu_rows(building, ready, "the same keys'"),
+        Row("  events indexed meanwhile", before - left, 1, "", least=True),
+    ]
+
+
+def unindexed(home: Home) -> int:
+    """How many commits are not in the search index yet."""
+    path = f"file:{home.paths.data / 'events.db'}?mode=ro"
+    with contextlib.closing(sqlite3.connect(path, uri=True)) as db:
+        left: int = db.execute("SELECT seq - coalesce(indexed, 0) FROM state").fetchone()[0]
+    return left
 
 
 async def hasty_relay(folder: Path, speed: float) -> tuple[RelayProcess, str]:
@@ -127,10 +170,10 @@ async def hasty_relay(folder: Path, speed: float) -> tuple[RelayProcess, str]:
 
 
 async def idle(sittings: Sittings) -> list[Row]:
-    seconds = 20 if sittings.quick else IDLE
+    seconds = 30 if sittings.quick else IDLE
     with sittings.client(sittings.large) as client:
         at_home(client)
-        client.watch(20.0 if sittings.quick else UNTIL_AT_REST)
+        client.watch(UNTIL_AT_REST)
         before = client.cpu
         client.watch(seconds)
         used = client.cpu - before
@@ -181,7 +224,7 @@ async def hours(sittings: Sittings) -> list[Row]:
     ]
 
 
-def _use(client: PseudoTerminal, sending: asyncio.Task[None]) -> list[float]:
+def _use(client: PseudoTerminal, sending: asyncio.Task[float]) -> list[float]:
     sizes: list[float] = []
     number = 0
     while not sending.done():

@@ -10,9 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.crowd import PASSWORD, Home
 from benchmarks.pseudo_terminal import PseudoTerminal
+from benchmarks.table import Row
 
 MARK = "▌"
 RAIL = 16
@@ -29,6 +32,8 @@ class Sittings:
 
     large: Home
     small: Home
+    unindexed: Home
+    """As `large`, before anything of it was made ready to be searched."""
     relay: str
     quick: bool = False
     hours: int = 1
@@ -40,27 +45,33 @@ class Sittings:
         self, home: Home, *, columns: int = 120, rows: int = 40, rate: float = 0, delay: float = 0
     ) -> PseudoTerminal:
         """The client, as it is started."""
-        return self._start(["nostr_client"], home, columns, rows, rate, delay)
+        return self._start(["nostr_client"], home.folder, columns, rows, rate, delay)
+
+    def newcomer(self, folder: Path) -> PseudoTerminal:
+        """The client, started for the first time."""
+        return self._start(["nostr_client"], folder, 120, 40)
 
     def hasty_client(self, home: Home, speed: float) -> PseudoTerminal:
         """The same, by a fast clock."""
-        return self._start(["benchmarks.fast_clock", f"{speed}", "nostr_client"], home, 120, 40)
+        return self._start(
+            ["benchmarks.fast_clock", f"{speed}", "nostr_client"], home.folder, 120, 40
+        )
 
     def bare(
         self, *, columns: int = 120, rows: int = 40, rate: float = 0, delay: float = 0
     ) -> PseudoTerminal:
-        return self._start(["benchmarks.bare_list"], self.large, columns, rows, rate, delay)
+        return self._start(["benchmarks.bare_list"], self.large.folder, columns, rows, rate, delay)
 
     def _start(  # noqa: PLR0917
         self,
         module: Sequence[str],
-        home: Home,
+        folder: Path,
         columns: int,
         rows: int,
         rate: float = 0,
         delay: float = 0,
     ) -> PseudoTerminal:
-        environment = {**os.environ, "NOSTR_CLIENT_HOME": str(home.folder)}
+        environment = {**os.environ, "NOSTR_CLIENT_HOME": str(folder), "HOME": str(folder)}
         return PseudoTerminal(
             [sys.executable, "-m", *module],
             environment,
@@ -111,12 +122,46 @@ def highlighted(terminal: PseudoTerminal) -> str:
     return ""
 
 
-def press(terminal: PseudoTerminal, key: str, shown: Callable[[PseudoTerminal], object]) -> float:
-    """Press a key; milliseconds until what is `shown` is another one."""
+class Took(NamedTuple):
+    """Milliseconds from a key to the frame that shows what it does."""
+
+    wall: float
+    cpu: float
+    """Processor time of the program meanwhile, whatever it did."""
+
+
+def press(terminal: PseudoTerminal, key: str, shown: Callable[[PseudoTerminal], object]) -> Took:
+    """Press a key; how long until what is `shown` is another one."""
     before = shown(terminal)
+    return pressed(terminal, key, lambda screen: shown(screen) not in ("", before))
+
+
+def pressed(terminal: PseudoTerminal, key: str, done: Callable[[PseudoTerminal], bool]) -> Took:
+    """Press a key; how long until it is `done`."""
+    cpu = terminal.cpu
     began = terminal.send(key)
-    painted = terminal.until(lambda screen: shown(screen) not in ("", before))
-    return 1000 * (painted - began)
+    painted = terminal.until(done)
+    return Took(1000 * (painted - began), 1000 * (terminal.cpu - cpu))
+
+
+def walls(took: Sequence[Took]) -> list[float]:
+    return [each.wall for each in took]
+
+
+def cpus(took: Sequence[Took]) -> list[float]:
+    return [each.cpu for each in took]
+
+
+def cpu_rows(took: Sequence[Took], other: Sequence[Took] = (), name: str = "") -> list[Row]:
+    """Processor time a key, which says on a busy machine what the wall's clock cannot; `other`: of
+    `name`, in the same run."""
+    rows = [
+        Row("  processor time, p50", middle(cpus(took)), unit="ms"),
+        Row("  processor time, p99", p99(cpus(took)), unit="ms"),
+    ]
+    for part, of in (("p50", middle), ("p99", p99)) if other else ():
+        rows.append(Row(f"  of {name} processor time, {part}", of(cpus(took)) / of(cpus(other))))
+    return rows
 
 
 def burst(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
@@ -32,6 +33,10 @@ LOAD_AFTER = 0.1
 """Seconds for which a note must stay selected before its thread is read."""
 FETCH_AFTER = 0.6
 """... and looked for on relays."""
+ALONE_LIMIT = 0.3
+"""Seconds that the reading of a thread waits at most until the note that was opened is painted."""
+AT_ONCE = 20
+"""Notes on either side of the one that is read that are laid out at once: more than a screen."""
 GATHER = 0.3
 """Seconds in which new answers are gathered before the thread is drawn again."""
 
@@ -46,6 +51,8 @@ class ThreadPanel(Vertical):
         self.target: NoteTarget | None = None
         """The note whose thread is shown."""
         self._opened = self._drawn = False
+        self._alone = asyncio.Event()
+        """Set when nothing is to be painted before the thread is read."""
         self._thread: ThreadView | None = None
         self._ends: Mapping[str, End] = {}
         self._head = StillText(classes="head")
@@ -70,7 +77,9 @@ class ThreadPanel(Vertical):
             return
         self._drawn = self._drawn and target == self.target
         self.target, self._opened, self._ends = target, at_once, {}
+        self._alone.set()
         if at_once and not self._drawn:
+            self._alone.clear()
             if self.notes.size:
                 self._draw_alone(target)
             else:  # a new screen has no width yet
@@ -94,6 +103,9 @@ class ThreadPanel(Vertical):
         """Read it, look for more, and follow it, until another note is shown."""
         note_id = target.id
         await asyncio.sleep(0 if self._opened else LOAD_AFTER)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ALONE_LIMIT):
+                await self._alone.wait()
         try:
             async with together() as group:
                 thread = await self._client.threads.load(note_id)
@@ -116,6 +128,7 @@ class ThreadPanel(Vertical):
         if here and view is not None and not view.missing:
             self._draw(ThreadView(target.id, view, ((0, view),)), first=True)
             self._head.update("thread · being read")
+        self.call_after_refresh(self._alone.set)
 
     async def _judge(self, thread: ThreadView) -> None:
         if await self._client.threads.judge(thread):
@@ -152,7 +165,7 @@ class ThreadPanel(Vertical):
         stands = before is not None and (before, before.ends) == (thread, thread.ends)
         if first or anew or not stands:
             source = FixedItems(thread_rows(thread, self.notes.unfolded), self._renderer.key)
-            self.notes.renew(source, select=thread.focus if first else "")
+            self.notes.renew(source, select=thread.focus if first else "", around=AT_ONCE)
         self._head.update(_summary(thread))
         focus = next((v for _, v in thread.items if v.event.id == thread.focus), None)
         self._copies.update(copies_line(focus) if focus else "")

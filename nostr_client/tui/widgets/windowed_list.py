@@ -146,16 +146,17 @@ class WindowedList(ScrollView, Generic[T], can_focus=True):
             self._arrivals.await_view(keys)
             self._tell_unseen()
 
-    def renew(self, source: FixedItems[T], *, select: str = "") -> None:
+    def renew(self, source: FixedItems[T], *, select: str = "", around: int = PAGE) -> None:
         """The same list in a new state: what is being read stays where it is.
 
-        With `select` another list instead, read from the item of that key on.
+        With `select` another list instead, read from the item of that key on. `around`: so many
+        items are laid out at once, the others in turns with the keys.
         """
         if self._preferred and not len(self._window) and len(source):
             select, self._preferred = select or self._preferred, ""
         anchor = None if select else self._anchor()
         key = select or (anchor[0] if anchor else self._selected)
-        items, at_start, at_end = source.around(key, PAGE)
+        items, at_start, at_end = source.around(key, around)
         self._pager.restart(source)
         self._cache.forget_all()
         self._window.replace(items, at_start=at_start, at_end=at_end)

@@ -51,6 +51,30 @@ async def test_a_thread_is_a_screen_of_its_own_where_it_is_narrow(world: World) 
         assert isinstance(app.screen, MainScreen)
 
 
+async def test_the_note_stands_there_before_its_thread_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await furnish(world)
+    await world.watched()
+    async with world.at_home(NARROW) as (app, pilot):
+        await pilot.press("G")
+        await until(lambda: bool(app.main and app.main.front.selected))
+        assert app.main is not None
+        threads, seen = app.main.client.threads, list[str]()
+        load = threads.load
+
+        async def read(note_id: str) -> ThreadView:
+            if isinstance(app.screen, ThreadScreen):
+                seen.append(shown(app))
+            return await load(note_id)
+
+        monkeypatch.setattr(threads, "load", read)
+        await pilot.press("enter")
+        await sees(app, "1 answer")
+        assert "thread · being read" in seen[0]
+        assert "The library roof is fixed." in seen[0]
+
+
 async def test_an_answer_appears_in_the_open_thread(world: World) -> None:
     await furnish(world)
     await world.watched()

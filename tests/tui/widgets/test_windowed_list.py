@@ -102,6 +102,17 @@ async def test_the_focus_costs_a_list_no_layout_and_no_styles(
         assert app.list not in styled
 
 
+async def test_a_new_state_lays_out_only_what_is_near() -> None:
+    """The rest comes in turns with the keys, and all of it is there."""
+    rows = FixedItems([row(number) for number in range(400, 0, -1)], lambda item: str(item.number))
+    async with running(Rows(10)) as (app, pilot):
+        app.renderer.laid_out.clear()
+        app.list.renew(rows, select="200", around=20)
+        assert len(app.renderer.laid_out) == 40
+        await tap(pilot, "j", 100)
+        assert selected(app) == 100
+
+
 async def test_down_and_up_again() -> None:
     async with running(Rows(5_000)) as (app, pilot):
         await tap(pilot, "pagedown", 80)
