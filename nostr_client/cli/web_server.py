@@ -49,6 +49,7 @@ body.-closed .closed { display: block; }
 body.-closed .textual-terminal { display: none; }
 </style>
 <script src="/static/js/textual.js"></script>
+<script src="/focus.js"></script>
 </head>
 <body>
 <p class="closed">This session has ended. <a href="/">Open another one</a></p>
@@ -57,6 +58,20 @@ body.-closed .textual-terminal { display: none; }
 </body>
 </html>
 """
+FOCUS: Final = """\
+"use strict";
+const take = () => {
+  if (!document.body.classList.contains("-first-byte")) return false;
+  document.querySelector(".xterm-helper-textarea")?.focus();
+  return true;
+};
+const drawn = new MutationObserver(() => { if (take()) drawn.disconnect(); });
+window.addEventListener("DOMContentLoaded",
+  () => drawn.observe(document.body, {attributes: true, attributeFilter: ["class"]}));
+window.addEventListener("focus", take);
+"""
+"""Gives the keys to the terminal once something is drawn, and whenever the window has them again:
+before that the terminal would tell of it to a session that is not there yet."""
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -125,7 +140,8 @@ class WebDoor:
 
 
 def _same(given: str, held: str) -> bool:
-    return hmac.compare_digest(given.encode(), held.encode())
+    # What is no UTF-8 in a request comes as halves of characters.
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), held.encode())
 
 
 class WaitedAppService(AppService):
@@ -186,6 +202,9 @@ async def web_server(
         text = PAGE.replace("SOCKET", door.socket)
         return web.Response(text=text, content_type="text/html")
 
+    async def script(request: web.Request) -> web.Response:
+        return web.Response(text=FOCUS, content_type="text/javascript")
+
     async def session(request: web.Request) -> web.StreamResponse:
         task = asyncio.current_task()
         if task is None or len(sessions) >= MOST_SESSIONS:
@@ -203,7 +222,7 @@ async def web_server(
 
     app = web.Application(middlewares=[web.middleware(guard)])
     app.on_response_prepare.append(head)
-    app.add_routes([web.get("/", page), web.get("/ws", session)])
+    app.add_routes([web.get("/", page), web.get("/focus.js", script), web.get("/ws", session)])
     app.add_routes([web.static("/static", server.statics_path)])
     # Its log would hold the token.
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)

@@ -207,3 +207,34 @@ async def test_the_client_is_there_and_ends_with_a_server_that_is_killed(tmp_pat
         if server.returncode is None:
             server.kill()
         await server.communicate()
+
+
+async def test_whatever_bytes_knock_nobody_gets_in(link: str, browser: Browser) -> None:
+    host, _, port = browser.origin.removeprefix("http://").rpartition(":")
+    named = f"Host: {host}:{port}".encode()
+    query = link.removeprefix(browser.origin).encode()
+
+    async def knock(*lines: bytes) -> int:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"\r\n".join((*lines, b"Connection: close", b"", b"")))
+        async with asyncio.timeout(LIMIT):
+            answer = await reader.read()
+        writer.close()
+        return int(answer.split(b" ", 2)[1]) if answer else 0
+
+    cookie = b"Cookie: nostr_client_web="
+    assert await knock(b"GET / HTTP/1.1", named, cookie + b"\xff\xfe") == 403
+    assert await knock(b"GET / HTTP/1.1", named, cookie + "é".encode()) == 403
+    refused = {0, 400, 403}
+    for lines in (
+        (b"GET " + query + b" HTTP/1.0",),
+        (b"GET " + query + b" HTTP/1.1", b"Host: evil.example", named),
+        (b"GET " + query + b" HTTP/1.1", named, b"Host: evil.example"),
+        (b"GET http://evil.example" + query + b" HTTP/1.1", b"Host: evil.example"),
+        (b"GET " + query + b" HTTP/1.1", named, b"Origin: null", b"Origin: http://" + named[6:]),
+        (b"GET /static/../../../../etc/hostname HTTP/1.1", named),
+        (b"GET /ws HTTP/1.1", named, b"Upgrade: websocket"),
+    ):
+        assert await knock(*lines) in refused, lines
+    assert (await browser.get(query.decode())).status == 303, "none of these used it up"
+    assert (await browser.get("/static/%2e%2e/%2e%2e/__init__.py")).status in (403, 404)
