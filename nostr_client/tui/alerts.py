@@ -123,7 +123,8 @@ class Alerts:
         if self._unread in (0, before):
             return ()
         unread = await messages.unread_messages(limit=MOST_MESSAGES)
-        new = [one for one in unread if one.created_at > self._begun and self._is_new(one.id)]
+        heard = [one for one in unread if not one.muted and one.created_at > self._begun]
+        new = [one for one in heard if self._is_new(one.id)]
         counts: dict[str, int] = {}
         for one in new:
             counts[one.author] = counts.get(one.author, 0) + 1

@@ -33,7 +33,7 @@ class InFront:
     def __init__(self, app: App[Any], idle: IdleTime) -> None:
         self._app = app
         self._idle = idle
-        self._told = False
+        self._told = not app.app_focus
         app.watch(app, "app_focus", self._changed, init=False)
 
     def _changed(self, _: bool) -> None:

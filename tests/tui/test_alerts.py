@@ -111,8 +111,16 @@ async def test_of_private_messages_it_is_told_who_wrote() -> None:
     desk, locked, unnamed = Desk(), Desk(unlocked=False), Desk(with_names=False)
     for each in (desk, locked, unnamed):
         each.private = [
-            SimpleNamespace(id=str(n), author=who, created_at=NOON + at, text=secret)
-            for n, (who, at) in enumerate([("ben", -5), ("ben", 1), ("cy", 2), ("cy", 3)])
+            SimpleNamespace(
+                id=str(n),
+                author=who,
+                created_at=NOON + at,
+                text=secret,
+                muted="by somebody you muted" if who == "eve" else "",
+            )
+            for n, (who, at) in enumerate(
+                [("ben", -5), ("ben", 1), ("cy", 2), ("cy", 3), ("eve", 3)]
+            )
         ]
     assert await desk.look(5) == ["ben<b> wrote to you\ncy<b> sent you 2 messages"]
     assert await locked.look(5) == []

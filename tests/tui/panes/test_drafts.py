@@ -97,7 +97,7 @@ async def test_a_note_is_scheduled_and_taken_back(world: World) -> None:
         await sees(app, "see you at eight")
         await pilot.press("t")
         await type_in(pilot, "in 3d\n")
-        await sees(app, "in 3 days")
+        await sees(app, "in 2d")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, NoteComposeScreen))
         await sees(app, "see you at eight")
