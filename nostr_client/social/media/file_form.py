@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -39,10 +39,18 @@ _HEADS: Final = (
     (b"BM", "image/bmp"),
 )
 _PNG_HEAD: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT: Final = frozenset(
-    b"IHDR PLTE IDAT IEND tRNS gAMA cHRM sRGB iCCP cICP sBIT pHYs bKGD acTL fcTL fdAT".split()
-)
-_WEBP_KEPT: Final = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
+_PNG_LENGTHS: Final = {
+    **{b"IHDR": 13, b"PLTE": 768, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4},
+    **{b"sBIT": 4, b"pHYs": 9, b"bKGD": 6, b"acTL": 8, b"fcTL": 26, b"IEND": 0},
+    **dict.fromkeys((b"IDAT", b"fdAT", b"iCCP"), (1 << 31) - 1),
+}
+"""Chunks that are kept, with the most bytes that each has: what is longer says something else."""
+_WEBP_FRAME: Final = frozenset((b"VP8 ", b"VP8L", b"ALPH"))
+_WEBP_KEPT: Final = _WEBP_FRAME | {b"VP8X", b"ANIM", b"ANMF", b"ICCP"}
+_WEBP_HEADS: Final = {b"VP8X": 10, b"ANIM": 6, b"ANMF": 16}
+"""Bytes of what says how a picture is made; behind those of a frame stand its parts."""
+_ADOBE: Final = 12
+"""Bytes in which Adobe's segment says how the colours are to be read."""
 _GIF_KEPT: Final = frozenset((b"NETSCAPE2.0", b"ANIMEXTS1.0"))
 _SIZES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """JPEG's segments that begin a picture and say its size."""
@@ -149,22 +157,19 @@ def _clean_jpeg(data: bytes) -> bytes:
         if marker == 0xE1 and body.startswith(b"Exif\0\0") and turned == 1:
             turned = _orientation(body[6:])
         profile = marker == 0xE2 and body.startswith(b"ICC_PROFILE\0")
-        adobe = marker == 0xEE and body.startswith(b"Adobe")
-        jfif = marker == 0xE0 and body.startswith(b"JFIF\0")
-        if jfif:
-            kept.append(_plain_jfif(segment))
-        elif profile or adobe or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        if marker == 0xE0 and body.startswith(b"JFIF\0"):
+            kept.append(_segment(marker, body[:12] + b"\0\0"))  # without its small picture
+        elif marker == 0xEE and body.startswith(b"Adobe"):
+            kept.append(_segment(marker, body[:_ADOBE]))
+        elif profile or 0xC0 <= marker <= 0xDF:
             kept.append(segment)
     if turned != 1:
-        body = b"Exif\0\0" + _exif(turned)
-        kept.insert(1, b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body)
+        kept.insert(1, _segment(0xE1, b"Exif\0\0" + _exif(turned)))
     return b"".join(kept)
 
 
-def _plain_jfif(segment: bytes) -> bytes:
-    """Without the small picture that may stand there."""
-    body = segment[4:16] + b"\0\0"
-    return b"\xff\xe0" + struct.pack(">H", len(body) + 2) + body
+def _segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
@@ -213,7 +218,7 @@ def _clean_png(data: bytes) -> bytes:
         end = at + 12 + length
         if end > len(data):
             raise InvalidData(_DAMAGED)
-        if name in _PNG_KEPT:
+        if length <= _PNG_LENGTHS.get(name, -1):
             kept.append(data[at:end])
         elif name == b"eXIf" and (turned := _orientation(data[at + 8 : end - 4])) != 1:
             body = b"eXIf" + _exif(turned)
@@ -226,8 +231,11 @@ def _clean_png(data: bytes) -> bytes:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name and body of each chunk of a WebP file."""
-    end = min(len(data), 8 + struct.unpack_from("<I", data, 4)[0])
-    at = 12
+    return _chunks_in(data[: 8 + struct.unpack_from("<I", data, 4)[0]], 12)
+
+
+def _chunks_in(data: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
+    end = len(data)
     while at + 8 <= end:
         name, length = struct.unpack_from("<4sI", data, at)
         if at + 8 + length > len(data):
@@ -242,21 +250,29 @@ def _clean_webp(data: bytes) -> bytes:
     turned = _orientation(exif.removeprefix(b"Exif\0\0"))
     kept: list[tuple[bytes, bytes]] = []
     for name, body in chunks:
+        head = body[: _WEBP_HEADS.get(name, len(body))]
         if name == b"VP8X":  # the first byte says what else there is: 8 Exif, 4 XMP
-            flags = body[0] & ~0x0C | (0x08 if turned != 1 else 0)
-            kept.append((name, bytes([flags]) + body[1:]))
+            flags = head[0] & ~0x0C | (0x08 if turned != 1 else 0)
+            kept.append((name, bytes([flags]) + head[1:]))
+        elif name == b"ANMF":
+            parts = _chunks_in(body, len(head))
+            kept.append((name, head + _joined(one for one in parts if one[0] in _WEBP_FRAME)))
         elif name in _WEBP_KEPT:
-            kept.append((name, body))
+            kept.append((name, head))
     if turned != 1 and kept and kept[0][0] == b"VP8X":
         kept.append((b"EXIF", _exif(turned)))
-    whole = b"".join(
-        struct.pack("<4sI", name, len(body)) + body + bytes(len(body) % 2) for name, body in kept
-    )
+    whole = _joined(kept)
     return b"RIFF" + struct.pack("<I", len(whole) + 4) + b"WEBP" + whole
 
 
+def _joined(chunks: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join(
+        struct.pack("<4sI", name, len(body)) + body + bytes(len(body) % 2) for name, body in chunks
+    )
+
+
 def _webp_size(data: bytes) -> tuple[int, int]:
-    name, body = next(_chunks(data))
+    name, body = next(_chunks(data), (b"", b""))
     if name == b"VP8X":
         return (
             1 + int.from_bytes(body[4:7], "little"),

@@ -87,3 +87,39 @@ def test_chunks_that_nobody_knows_go() -> None:
     data = png()
     with_it = data[:33] + chunk + data[33:]
     assert without_metadata(with_it) == without_metadata(data)
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def png_chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def test_what_is_kept_has_no_room_for_more() -> None:
+    """Segments and chunks of a known name, longer than they are."""
+    adobe = segment(0xEE, b"Adobe\0\x64\0\0\0\0\1" + b"secret")
+    for more in (adobe, segment(0xF0, b"secret"), segment(0x9A, b"secret")):
+        data = jpeg()[:2] + more + jpeg()[2:]
+        assert b"secret" not in without_metadata(data)
+    assert adobe[4:16] in without_metadata(jpeg()[:2] + adobe + jpeg()[2:])
+    for name in (b"pHYs", b"gAMA", b"sRGB", b"acTL"):
+        more = png_chunk(name, b"secret of the maker" * 2)
+        assert without_metadata(png()[:33] + more + png()[33:]) == without_metadata(png())
+    assert png_chunk(b"gAMA", bytes(4)) in without_metadata(
+        png()[:33] + png_chunk(b"gAMA", bytes(4)) + png()[33:]
+    )
+    frames = saved("WEBP", save_all=True, append_images=[Image.new("RGB", (6, 4))])
+    at = frames.index(b"ANMF")
+    (length,) = struct.unpack_from("<I", frames, at + 4)
+    hidden = b"PRVT" + struct.pack("<I", 6) + b"secret"
+    frame = struct.pack("<4sI", b"ANMF", length + len(hidden)) + frames[at + 8 : at + 8 + length]
+    body = frames[8:at] + frame + hidden + frames[at + 8 + length :]
+    data = b"RIFF" + struct.pack("<I", len(body)) + body
+    assert without_metadata(data) == without_metadata(frames)
+
+
+def test_a_picture_that_holds_nothing_has_no_size() -> None:
+    assert form_of(b"RIFF\4\0\0\0WEBP") == FileForm("image/webp")
+    assert form_of(b"RIFF\0\0\0\0WEBPVP8 ") == FileForm("image/webp")
