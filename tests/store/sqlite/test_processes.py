@@ -133,7 +133,7 @@ async def killed(path: Path, times: int) -> None:
             process.kill()
             while more := await line(process):
                 told += more
-        async with open_store(path, StoreOptions(search=True)) as store:
+        async with open_store(path, StoreOptions(search=True, time_limit=LIMIT)) as store:
             known: set[str] = set()
             for start in range(0, len(told), 5000):
                 known |= (await store.known(told[start : start + 5000])).keys()
