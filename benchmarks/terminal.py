@@ -72,7 +72,7 @@ async def measure(
         unindexed = replace(large, folder=bare_of_index)
         small = await furnish(folder / "small", FEW, relay.url)
         sittings = Sittings(large, small, unindexed, relay.url, quick=quick, hours=hours)
-        for name in only or MEASURES:
+        for name in [name for name in MEASURES if not only or name in only]:
             print(f"{name} ...", file=sys.stderr, flush=True)
             try:
                 rows += await MEASURES[name](sittings)

@@ -20,7 +20,7 @@ FULL_AFTER: Final = 20
 QUIET: Final = 1.0
 """Seconds without a key that are a quiet moment."""
 LOOK_EVERY: Final = 2.0
-"""Seconds between two looks whether it is quiet."""
+"""Seconds between two looks whether a round is due."""
 
 
 def set_aside() -> None:
@@ -31,13 +31,22 @@ def set_aside() -> None:
     gc.enable()
 
 
+async def quiet(since_key: Callable[[], float]) -> None:
+    """Wait for a quiet moment; `since_key` says how many seconds ago the last key was."""
+    while True:
+        left = QUIET - since_key()
+        if left <= 0:
+            return
+        await asyncio.sleep(left)
+
+
 async def collect_in_quiet(since_key: Callable[[], float]) -> None:
-    """For ever: make full rounds when they are due and it is quiet; `since_key` says for how many
-    seconds it has been."""
+    """For ever: make full rounds when they are due and it is quiet."""
     collected = young_rounds()
     while True:
         await asyncio.sleep(LOOK_EVERY)
-        if since_key() >= QUIET and young_rounds() - collected >= FULL_AFTER:
+        if young_rounds() - collected >= FULL_AFTER:
+            await quiet(since_key)
             gc.collect()
             collected = young_rounds()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -42,6 +43,8 @@ SWITCH_INTERVAL = 0.0005
 of the loop's steps after a key may wait as long for a thread that searches or decodes."""
 WARM_UP_AFTER = 2.0
 """Seconds from the start to `warm_up`: the timeline is painted by then."""
+WARM_UP_LIMIT = 30.0
+"""Seconds that the garbage collector waits at most for a moment without keys."""
 PROBED_STEP = "read"
 """The step of a check after which a relay counts as there."""
 
@@ -81,6 +84,9 @@ async def warm_up(app: NostrApp) -> None:
     through everything that was imported, unless that is set aside."""
     await asyncio.sleep(WARM_UP_AFTER)
     safe_text("\U0001f469\u200d\U0001f680")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(WARM_UP_LIMIT):
+            await garbage.quiet(lambda: app.idle_seconds)
     garbage.set_aside()
     await garbage.collect_in_quiet(lambda: app.idle_seconds)
 

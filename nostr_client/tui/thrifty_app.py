@@ -55,6 +55,19 @@ class ThriftyApp(App[R]):
         if self._driver is not None:
             self._driver.write(sequence)
 
+    def get_screen(self, screen: Screen[Any] | str, *given: Any) -> Any:
+        """A new one has the classes of its size from the beginning: Textual gives them to it when
+        all styles are worked out, which are worked out again by that."""
+        found = super().get_screen(screen, *given)
+        if not found.is_running:
+            for room, breakpoints in (
+                (self.size.width, self.HORIZONTAL_BREAKPOINTS),
+                (self.size.height, self.VERTICAL_BREAKPOINTS),
+            ):
+                fitting = [name for least, name in sorted(breakpoints or ()) if least <= room]
+                found.add_class(*fitting[-1:], update=False)
+        return found
+
     def action_paint_anew(self) -> None:
         """Something else may have written to the terminal: write all of it."""
         self._painted.forget(self.size)

@@ -42,6 +42,7 @@ async def test_full_rounds_are_made_when_no_key_has_come_for_a_moment(
     try:
         await pause(0)
         assert await looked(0.1, garbage.FULL_AFTER) == 0, "somebody types"
+        assert await looked(0.5, 0) == 0
         assert await looked(garbage.QUIET, 0) == 1
         assert await looked(60, garbage.FULL_AFTER - 1) == 1, "there is not much of it"
         assert await looked(60, 1) == 2
