@@ -131,9 +131,17 @@ def keyed(*named: tuple[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def hints(*groups: KeyGroup) -> tuple[tuple[str, str], ...]:
-    """Key and word for the hint line, in the order of the groups."""
-    chosen = (key for group in groups for key in group.keys if key.hint and key.bound)
-    return tuple((key_name(key.bound[0]), key.hint) for key in chosen)
+    """Key and word for the hint line, in the order of the groups; what is nearer to the focus comes
+    first, and has its keys for itself."""
+    found: list[tuple[str, str]] = []
+    taken: set[str] = set()
+    for group in groups:
+        for key in group.keys:
+            free = next((each for each in key.bound if each not in taken), "")
+            if key.hint and free:
+                found.append((key_name(free), key.hint))
+        taken.update(each for key in group.keys for each in key.bound)
+    return tuple(found)
 
 
 _ID: Final = re.compile(r"\{(\w+\.\w+)\}")

@@ -14,6 +14,7 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.messages.views import ChangeKind, Conversation, Delivery, PrivateMessage
+from nostr_client.social.mute_matcher import MuteMatcher
 from nostr_client.tui.app_messages import Open, Say
 from nostr_client.tui.keymap import Key, KeyGroup, with_keys
 from nostr_client.tui.message_renderer import MessageRenderer
@@ -65,6 +66,7 @@ class RoomPanel(Vertical):
         self.messages = MessageList(self._renderer)
         self._head = StillText(classes="head")
         self._foot = StillText(classes="foot")
+        self._showing = asyncio.Lock()
         self._forget(None)
 
     def _forget(self, target: RoomTarget | None) -> None:
@@ -76,6 +78,8 @@ class RoomPanel(Vertical):
         self._most = STEP
         self._all = False
         self._opening = True
+        self._drawn_by: MuteMatcher | None = None
+        """What was muted when it was drawn."""
         self._oldest = self._newest = self._unread = ""
         """Ids: what is shown is between the first two; the oldest that was unread when the room was
         opened, until it was in view."""
@@ -117,6 +121,12 @@ class RoomPanel(Vertical):
             wait = 0 if at_once else LOAD_AFTER
             start_worker(self, partial(self._live, target, wait), "room", exclusive=True)
 
+    def look_again(self) -> None:
+        """Whom and what the account mutes may have changed since it was drawn."""
+        target, before = self.target, self._drawn_by
+        if target is not None and before not in (None, self._client.mutes.matcher):
+            self._start(partial(self._show, target), "mutes")
+
     @property
     def chosen(self) -> PrivateMessage | None:
         """The message that is selected; None while the list is that of another room still."""
@@ -137,7 +147,11 @@ class RoomPanel(Vertical):
             self.post_message(Say(str(error), "error"))
 
     async def _show(self, target: RoomTarget) -> None:
-        messages = self._client.messages
+        async with self._showing:  # or what was read earlier might be drawn later
+            await self._read_and_draw(target)
+
+    async def _read_and_draw(self, target: RoomTarget) -> None:
+        messages, matcher = self._client.messages, self._client.mutes.matcher
         room = await messages.conversation(target.members)
         asked = room is not None and room.request
         found = await self._read(target, to_unread=self._opening and not asked)
@@ -146,6 +160,7 @@ class RoomPanel(Vertical):
         who = await self._who(target, room)
         if target is not self.target:
             return
+        self._drawn_by = matcher
         self._asked = asked
         self._oldest = found[0].id if found else ""
         self._renderer.answered = {message.id: message for message in found}

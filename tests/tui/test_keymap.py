@@ -13,7 +13,7 @@ import pytest
 from nostr_client import tui
 from nostr_client.settings import InvalidSettings
 from nostr_client.tui import app as app_module
-from nostr_client.tui.keymap import bind_own, keyed, with_keys
+from nostr_client.tui.keymap import Key, KeyGroup, bind_own, hints, keyed, with_keys
 from nostr_client.tui.own_keys import (
     LEAVING,
     every_group,
@@ -90,6 +90,12 @@ def test_words_say_the_keys_that_there_are() -> None:
     assert with_keys("{app.find} finds {x} {") == "/ finds {x} {"
     with pytest.raises(KeyError):
         with_keys("{app.nothing} does it")
+
+
+def test_a_hint_names_a_key_that_nothing_nearer_has() -> None:
+    near = KeyGroup("Near", (Key("c,n", "a", "A", "near"), Key("x", "b", "B")), "near_test")
+    far = KeyGroup("Far", (Key("c", "c", "C", "far"), Key("x,y", "d", "D", "further")), "far_test")
+    assert hints(near, far) == (("c", "near"), ("y", "further"))
 
 
 def test_each_thing_a_key_does_has_an_id_of_its_own() -> None:

@@ -36,6 +36,7 @@ from nostr_client.tui.targets import RoomTarget, Target
 from nostr_client.tui.time_format import ago
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.list_messages import Highlighted
+from nostr_client.tui.widgets.note_list import AGES_EVERY
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
 
@@ -125,6 +126,9 @@ class ConversationList(WindowedList[Conversation | MutedRooms]):
         self._names = names
         self._rooms: Sequence[Conversation] = ()
         self._unfolded = False
+
+    def on_mount(self) -> None:
+        self.set_interval(AGES_EVERY, self.repaint)
 
     @property
     def room(self) -> Conversation | None:
@@ -300,6 +304,8 @@ class MessagesPane(PaneView):
 
     async def poll(self, relays: Sequence[RelayRow], *, shown: bool) -> None:
         await self._look(shown=shown)
+        if shown and self.panel.display:
+            self.panel.look_again()
 
     async def _look(self, *, shown: bool) -> None:
         """Count what is unread; where it is `shown` list the rooms, which may be many."""

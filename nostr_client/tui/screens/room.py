@@ -32,3 +32,7 @@ class RoomScreen(TargetScreen):
     def on_mount(self) -> None:
         self.panel.show(self._first, at_once=True)
         self.panel.messages.focus()
+
+    def on_screen_resume(self) -> None:
+        """Somebody may have been muted on a screen that lay over this one."""
+        self.panel.look_again()

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from nostr_client.social.messages.views import PrivateMessage
 from nostr_client.tui.widgets.items import FixedItems
+from nostr_client.tui.widgets.note_list import AGES_EVERY
 from nostr_client.tui.widgets.windowed_list import WindowedList
 
 
 class MessageList(WindowedList[PrivateMessage]):
     """The newest at the end."""
+
+    def on_mount(self) -> None:
+        self.set_interval(AGES_EVERY, self.repaint)
 
     @property
     def at_bottom(self) -> bool:

@@ -416,6 +416,7 @@ async def test_beside_the_list_a_conversation_is_read_when_it_has_the_keys_and_s
         await until(lambda: pane.panel.messages.has_focus)
         await until_async(lambda: unread_of(app), range(1, 2))
         await sees(app, "n write")
+        assert "c write" not in shown(app), "c writes in private here, too"
         assert app.screen is main
         await main.client.store.save([await received(world, "one more", 1, "cy")])
         await until(lambda: len(pane.panel.messages.items) == 2)
@@ -464,6 +465,14 @@ async def test_a_muted_person_s_room_is_folded_and_not_lost(world: World) -> Non
         await sees(app, "by somebody you muted · enter shows it")
         await pilot.press("enter")
         await sees(app, "nasty words")
+        assert app.main is not None
+        app.open(RoomTarget(frozenset({world.pubkey("ana"), world.pubkey("cy")})))
+        await sees(app, "kind words")
+        await pilot.press("p")
+        await until(lambda: isinstance(app.screen, ProfileScreen))
+        app.main.client.mutes.count([("word", "kind")])
+        await pilot.press("escape")
+        await sees(app, "you muted “kind”")
 
 
 @pytest.mark.slow
