@@ -25,6 +25,7 @@ from nostr_client.social.notification_views import (
 from nostr_client.social.views import Profile, ZapSum
 from nostr_client.tui.faces.sheet import NameOf, plain
 from nostr_client.tui.glyphs import UNICODE, glyphs
+from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.note_renderer import NOT_HERE, ZAP, not_the_one, sats
 from nostr_client.tui.time_format import ago, date
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
@@ -174,7 +175,8 @@ class NotificationRenderer(ItemRenderer[NotificationItem]):
 def crowd_words(row: Notification) -> str:
     """`▒▒ tags 25 people, 3 notes · x shows, m mutes ▒▒`."""
     notes = f", {row.said} notes" if row.said > 1 else ""
-    return plain(f"▒▒ tags {row.crowd:,} people{notes} · x shows, m mutes ▒▒")
+    keys = with_keys("{notifications.unfold} shows, {notifications.mute} mutes")
+    return plain(f"▒▒ tags {row.crowd:,} people{notes} · {keys} ▒▒")
 
 
 def who_words(names: Sequence[str], row: Notification) -> str:
