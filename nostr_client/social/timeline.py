@@ -36,6 +36,9 @@ SAME_SECOND: Final = 16
 """Entries asked for beyond a page, for those that share the second of the last one."""
 GATHER: Final = 0.05
 """Seconds in which new entries are gathered, so that one redraw shows them all."""
+GATHER_CROWD: Final = 0.3
+"""The same while more than `CROWD` come a second."""
+CROWD: Final = 60
 MOST_GATHERED: Final = 200
 MOST_SEEN: Final = 10_000
 
@@ -141,7 +144,9 @@ class Timeline:
                 if not known.has(view.entry) and (not shown or view.at >= shown[0].at):
                     known.add(view.entry)
                     yield view
-            while batch := await _gathered(watch):
+            seconds = GATHER
+            while batch := await _gathered(watch, seconds):
+                seconds = gather_for(len(batch), seconds)
                 if any(self._is_own_list(event) for event in batch):
                     home = await self.home_filter()
                 fresh = [e for e in batch if home.matches(e) and self._is_due(e)]
@@ -273,12 +278,18 @@ class _Known:
                 del known[next(iter(known))]
 
 
-async def _gathered(watch: AsyncIterator[Event]) -> list[Event]:
+def gather_for(count: int, seconds: float) -> float:
+    """How long to gather next time, after so many came in so many seconds: a view costs some ten
+    questions to the store, and those of many views at once as few."""
+    return GATHER_CROWD if count >= CROWD * seconds else GATHER
+
+
+async def _gathered(watch: AsyncIterator[Event], seconds: float) -> list[Event]:
     """The next event and what follows it closely; nothing when the watch has ended."""
     batch: list[Event] = []
     with contextlib.suppress(TimeoutError, StopAsyncIteration):
         batch.append(await anext(watch))
-        async with asyncio.timeout(GATHER):
+        async with asyncio.timeout(seconds):
             while len(batch) < MOST_GATHERED:
                 batch.append(await anext(watch))
     return batch

@@ -11,7 +11,7 @@ import pytest
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, Tags
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.social.timeline import MAX_AHEAD
+from nostr_client.social.timeline import GATHER, MAX_AHEAD, gather_for
 from nostr_client.social.views import NoteView
 from nostr_client.store.opening import open_store
 from tests.routing.rooms import forged
@@ -334,6 +334,18 @@ async def test_leaving_a_watch_is_clean(tmp_path: Path) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.parametrize(("rate", "most"), [(100, 25), (10, 125)])
+def test_a_crowd_is_gathered_for_longer(rate: int, most: int) -> None:
+    """Each batch costs the same questions to the store; whoever comes alone is shown at once."""
+    batches, seconds, passed = 0, GATHER, 0.0
+    while passed < 6:
+        passed += seconds
+        seconds = gather_for(round(rate * seconds), seconds)
+        batches += 1
+    assert batches <= most
+    assert gather_for(1, seconds) == GATHER
 
 
 @each_engine
