@@ -110,6 +110,8 @@ def _reading(filter: Filter, owner: str) -> str:
     fits: Iterable[str] = (words for words, known in _NAMES if wanted and wanted <= known)
     what = "notes" if kinds.NOTE in wanted else next(iter(fits), "events")
     if owner and owner in filter.tags.get("p", ()):
+        if what.endswith("lists"):
+            return f"{what} that name you"
         return "what was written to you" if what == "events" else f"{what} to you"
     if filter.ids is not None or "e" in filter.tags:
         return f"single {what} and what was answered" if "e" in filter.tags else f"single {what}"

@@ -13,7 +13,7 @@ from nostr_client.tui.avatars import INDENT, Avatars
 from nostr_client.tui.targets import Target
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
 
-LABEL: Final = 12
+LABEL: Final = 14
 """Cells of the column that says what a row is about."""
 
 

@@ -119,7 +119,7 @@ def relay_words(found: RelayFindings) -> str:
         return "No relay is known that searches."
     parts = [f"asking {_several(len(found.asking))} …"] if found.asking else []
     ended: dict[str, list[str]] = {}
-    for url, end in found.ends.items():
+    for url, end in sorted(found.ends.items()):  # whoever answers first
         if found.found[url]:
             parts.append(f"{found.found[url]} from {_host(url)}")
         else:

@@ -296,10 +296,12 @@ def _said(event: Event) -> str:
 
 
 def _spread(left: list[tuple[str, Style]], right: list[tuple[str, Style]], width: int) -> Content:
-    """`left` and `right` at the two ends of a line; where it is narrow, `left` gives way."""
+    """`left` and `right` at the two ends of a line; where it is narrow, `left` gives way, and the
+    first of what is at the right."""
     ending = Content.assemble(*right).rstrip() if right else Content("")
-    if ending.cell_length > width // 2:
-        ending = Content("")
+    while ending.cell_length > width // 2:
+        right = right[1:]
+        ending = Content.assemble(*right).rstrip() if right else Content("")
     room = width - ending.cell_length - (1 if ending else 0)
     beginning = Content.assemble(*left).truncate(max(room, 1), ellipsis=True)
     gap = width - beginning.cell_length - ending.cell_length

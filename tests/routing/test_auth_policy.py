@@ -54,6 +54,7 @@ def test_who_is_told(facts: AuthFacts, word: bool | None, verdict: AuthVerdict) 
         ),
         ((Filter.from_dict({"kinds": [1], "#p": [ME]}),), "to read notes to you"),
         ((Filter.from_dict({"kinds": [1059], "#p": [ME]}),), "to read private messages to you"),
+        ((Filter.from_dict({"kinds": [3], "#p": [ME]}),), "to read lists that name you"),
         ((Filter.of(ids=["0" * 64]),), "to read single events"),
         ((Filter.of(kinds=[7777]),), "to read events"),
     ],

@@ -11,6 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
@@ -184,8 +185,15 @@ class ComposeScreen(ModalScreen[None]):
     def _count(self) -> None:
         written = bool(self.text.text)
         keys = (("writing.send", "send"), ("writing.keep", "keep as draft" if written else "close"))
-        line = ((self.counted, ""), *keyed(*keys, *self.MORE_KEYS))
-        set_text(self, "#count", key_words(line))
+        first, room = ((self.counted, ""), *keyed(*keys)), self.query_one("#count").size.width
+        more = tuple(keyed(*self.MORE_KEYS))
+        words = key_words((*first, *more))
+        if room and words.cell_length > room:  # the second line begins with a key
+            words = Content("\n").join((key_words(first), key_words(more)))
+        set_text(self, "#count", words)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._count)
 
     @property
     def counted(self) -> str:
