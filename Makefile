@@ -26,6 +26,8 @@
 #             some costs, and one that dies; BENCH='--seeds 1', or --help
 # make bench-pull  a million events taken from another relay, beside `strfry sync` where STRFRY names
 #             the binary: STRFRY=/path/to/strfry BENCH='--events 100000 --rounds 3'
+# make screenshots  the pictures of the terminal client in README.md and docs/, made anew
+# make snapshots  what tests/tui/snapshots/ keeps of every screen, written anew (look at the diff)
 # make story  records how five of seven relays are killed: docs/story.cast, and pictures for docs/story.md
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
@@ -117,7 +119,11 @@ bench-pull: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.pull_million $(BENCH)
 
 screenshots: $(VENV)/ready-dev
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python -m docs.screenshots
+
+.PHONY: snapshots
+snapshots: $(VENV)/ready-dev
+	$(BIN)/python -m tests.tui.shots --update
 
 story: $(VENV)/ready-dev
 	$(BIN)/python docs/record_story.py

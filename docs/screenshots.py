@@ -1,124 +1,179 @@
-"""Draws the README's pictures from the demo: real screens, real relays, nobody's real data.
+"""Draws the pictures of the terminal client in README.md and docs/ from a world that stands still.
 
-Run it by `make screenshots`. Each picture is an SVG beside this file.
+Run it by `make screenshots`: each picture is an SVG beside this file. Real screens, a real store;
+the people, their keys and the clock are always the same, so that the pictures change only when the
+client does. `--check` compares what they say with what the client shows now.
 """
 
 from __future__ import annotations
 
+from tests.tui import still_clock  # noqa: F401 # isort: skip - before what keeps the time
+
+import argparse
 import asyncio
-import json
-import os
+import html
+import re
+import sys
 import tempfile
-import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final, NamedTuple
 
-from textual.pilot import Pilot
+from nostr_client.tui.screens.compose import ComposeScreen
+from nostr_client.tui.targets import NoteTarget, PersonTarget, WhyTarget
+from tests.tui.shots import PATIENCE, Size, Stand, difference, standing, steady, still
+from tests.waiting import until
 
-from nostr_client.config import ClientConfig
-from nostr_client.nips import nip59
-from nostr_client.nips.nip59 import Rumor
-from nostr_client.paths import Paths
-from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Draft
-from nostr_client.protocol.keys import SecretKey
-from nostr_client.signing.local_signer import LocalSigner
-from nostr_client.tui.app import NostrApp
-from nostr_client.tui.client_holder import ClientHolder, client_opener
-from nostr_client.tui.run import environment_in
-from nostr_client.tui.screens.main import MainScreen
+HERE: Final = Path(__file__).parent
+WIDE: Final = (116, 32)
+NARROW: Final = (80, 24)
+NOTE: Final = "Just moved in. Five relays, and nobody asked for a phone number."
+HINT: Final = "The pictures in docs/ show another client than this one: run `make screenshots`."
 
-HERE = Path(__file__).parent
-SIZE = (116, 32)
-LIMIT = 90.0
-NOTE = "Just moved in. Five relays took me within a second, and nobody asked for a phone number."
 
-MESSAGES = (
-    ("Shall we meet at the library on Thursday?", 5400),
-    ("I have found the old plans, and there is something in them about the cellar.", 5340),
+class Picture(NamedTuple):
+    """`docs/NAME.svg`: how its screen is reached from home, and words that stand on it then."""
+
+    name: str
+    reach: Callable[[Stand], Awaitable[None]]
+    words: tuple[str, ...]
+    size: Size = WIDE
+    theme: str = "dusk"
+
+
+async def _home(stand: Stand) -> None:
+    """On a note that says something, with its answers beside it."""
+    await stand.press("j")
+
+
+def _section(name: str) -> Callable[[Stand], Awaitable[None]]:
+    async def reach(stand: Stand) -> None:
+        stand.app.action_section(name)
+
+    return reach
+
+
+async def _thread(stand: Stand) -> None:
+    stand.app.open(NoteTarget(stand.events["roof"]))
+
+
+async def _room(stand: Stand) -> None:
+    stand.app.action_section("messages")
+    await stand.sees("lamp")
+    await stand.press("enter")
+
+
+async def _find(stand: Stand) -> None:
+    await stand.press("slash", *"roof")
+
+
+async def _why(stand: Stand) -> None:
+    stand.app.open(WhyTarget(NoteTarget(stand.events["roof"])))
+
+
+async def _profile(stand: Stand) -> None:
+    stand.app.open(PersonTarget(stand.world.pubkey("cy")))
+
+
+async def _writing(stand: Stand) -> None:
+    await stand.press("c")
+    await stand.sees("New note")
+    screen = stand.app.screen
+    if isinstance(screen, ComposeScreen):  # what was written before is kept as a draft
+        await screen.takes_keys.wait()
+        screen.text.clear()
+    await stand.press(*NOTE)
+
+
+async def _sent(stand: Stand) -> None:
+    await _writing(stand)
+    await stand.sees(NOTE)
+    await stand.press("ctrl+s")
+    await stand.sees("4 of 5")
+    await stand.press("D")
+
+
+PICTURES: Final = (
+    Picture("home", _home, ("2 answers", "▌ cy · 6m")),
+    Picture("narrow", _home, ("▌ cy · 6m",), NARROW),
+    Picture("light", _home, ("2 answers", "▌ cy · 6m"), theme="paper"),
+    Picture("terminal-colours", _home, ("2 answers", "▌ cy · 6m"), theme="terminal"),
+    Picture("thread", _thread, ("the coffee was good",), NARROW),
+    Picture("notifications", _section("notifications"), ("21 sats",)),
+    Picture("messages", _room, ("cellar", "lamp")),
+    Picture("find", _find, ("The library roof is fixed",)),
+    Picture("why", _why, ("id and signature hold",)),
+    Picture("relays", _section("relays"), ("connection refused", "ana@roof.example")),
+    Picture("profile", _profile, ("Rye, and nothing else",)),
+    Picture("writing", _writing, (NOTE, "draft kept")),
+    Picture("sent", _sent, ("4 of 5",)),
 )
-ANSWER = "Thursday is fine. I bring a lamp, and nobody else needs to know."
 
 
-async def seen(app: NostrApp, text: str) -> None:
-    """Wait until the screen shows `text`."""
-    async with asyncio.timeout(LIMIT):
-        while text not in screen_text(app):  # noqa: ASYNC110 - only the screen can tell
-            await asyncio.sleep(0.1)
+def text_of(svg: str) -> str:
+    """What a picture says, line by line, each where it stands."""
+    rows: dict[str, list[tuple[float, str]]] = {}
+    for x, y, text in re.findall(
+        r'<text class="[^"]*-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)', svg
+    ):
+        rows.setdefault(y, []).append((float(x), html.unescape(text)))
+    lines = []
+    for y in sorted(rows, key=float):
+        line = ""
+        for x, text in sorted(rows[y]):
+            line = line.ljust(round(x / CELL)) + text.replace("\xa0", " ")
+        lines.append(line.rstrip())
+    return steady("\n".join(lines))
 
 
-def screen_text(app: NostrApp) -> str:
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+CELL: Final = 12.2
+"""Width of a cell in a picture."""
 
 
-def keep(app: NostrApp, name: str) -> None:
-    (HERE / f"{name}.svg").write_text(app.export_screenshot(title="nostr-client"))
+async def draw(pictures: tuple[Picture, ...], *, check: bool) -> list[str]:
+    """Draw the pictures, or compare them; what differs."""
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with standing(Path(folder), WIDE) as stand:
+            for one in pictures:
+                path = HERE / f"{one.name}.svg"
+                await stand.resize(one.size)
+                await stand.home()
+                stand.app.theme = one.theme
+                try:
+                    await one.reach(stand)
+                    await stand.sees(*one.words)
+                except AssertionError as error:
+                    wrong.append(f"docs/{one.name}.svg: {error}")
+                    continue
+
+                def look() -> str:
+                    return stand.app.export_screenshot(title="nostr-client")
+
+                if not check:
+                    await still(lambda: text_of(look()))
+                    path.write_text(look())
+                    continue
+                kept = text_of(path.read_text()) if path.exists() else ""
+                try:
+                    await until(lambda kept=kept: text_of(look()) == kept, PATIENCE, 0.2)
+                except TimeoutError:
+                    wrong.append(difference(f"docs/{one.name}.svg", kept, text_of(look())))
+    return wrong
 
 
-async def draw(app: NostrApp, pilot: Pilot[int]) -> None:
-    """From the first look at home to a note of one's own."""
-    await seen(app, "The library roof is fixed")
-    await pilot.press("c")
-    await pilot.press(*NOTE)
-    await seen(app, "phone number.")
-    keep(app, "writing")
-    await pilot.press("ctrl+s")
-    await seen(app, "5 of 5")
-    await pilot.press("D")
-    await seen(app, "5 of 5 have it")
-    await pilot.pause(0.5)
-    keep(app, "sent")
-    await pilot.press("escape", "G")
-    await seen(app, "bring the strings")
-    await seen(app, "♥")
-    await pilot.pause(0.5)
-    keep(app, "home")
-    if app.main is not None:
-        await draw_messages(app, app.main, pilot)
-
-
-async def draw_messages(app: NostrApp, main: MainScreen, pilot: Pilot[int]) -> None:
-    """A conversation with somebody who is no member of the demo: their key must be ours."""
-    client, now = main.client, int(time.time())
-    mara = LocalSigner(SecretKey.generate())
-    relay = next(row.url for row in await client.relays.rows() if not row.own)
-    await client.messages.set_relays([relay])
-    known = (
-        Draft(kinds.METADATA, json.dumps({"name": "Mara"})),
-        Draft(kinds.DM_RELAYS, "", (("relay", relay),)),
-    )
-    events = [await mara.sign(draft) for draft in known]
-    for text, before in MESSAGES:
-        tags = (("p", client.pubkey), ("subject", "The old plans"))
-        rumor = Rumor.of(Draft(kinds.CHAT_MESSAGE, text, tags), mara.pubkey, now - before)
-        sealed = await mara.nip44_encrypt(client.pubkey, rumor.json)
-        seal = await mara.sign(nip59.seal_draft(sealed, now))
-        events.append(nip59.wrap(seal, client.pubkey, now))
-    await client.store.save(events)
-    await client.messages.accept([mara.pubkey])
-    app.action_section("messages")
-    await seen(app, "Mara")
-    await pilot.press("enter")
-    await seen(app, "about the cellar")
-    sent = await client.messages.send([mara.pubkey], ANSWER)
-    await client.messages.delivered(sent.id)
-    await seen(app, "✓✓ sent")
-    await pilot.pause(0.5)
-    keep(app, "messages")
-
-
-async def main() -> None:
-    os.environ.pop("NO_COLOR", None)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        paths = Paths(folder / "config", folder / "data", folder / "state")
-        config = ClientConfig(own_relay=False)
-        environment = environment_in(paths, config)
-        async with ClientHolder(client_opener(paths, config)) as holder:
-            app = NostrApp(environment, holder, demo=True)
-            async with app.run_test(size=SIZE) as pilot:
-                await draw(app, pilot)
+def main() -> int:
+    """Draw; with `--check` compare, and 1 where something differs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="names of pictures")
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    chosen = tuple(one for one in PICTURES if not given.only or one.name in given.only)
+    wrong = asyncio.run(draw(chosen, check=given.check))
+    if wrong:
+        sys.stdout.write("\n\n".join((*wrong, HINT, "")))
+    return bool(wrong)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(main())

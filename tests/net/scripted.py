@@ -168,7 +168,8 @@ def honest(
             return
         if label == "NEG-OPEN":
             asked = Filter.from_dict(rest[0])
-            found = [(e.created_at, bytes.fromhex(e.id)) for e in held if asked.matches(e)]
+            matching = (e for e in held if asked.matches(e))
+            found = list({(e.created_at, bytes.fromhex(e.id)) for e in matching})
             if len(found) > most:
                 await peer.send("NEG-ERR", wire, "blocked: too many", most)
                 return
