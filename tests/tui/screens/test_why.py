@@ -45,7 +45,7 @@ async def test_a_note_says_why_it_is_here(world: World) -> None:
         assert "it mentions you" in text
         assert "you follow the author, since at least" in text
         assert "ben writes to nos.example (relay list of " in text
-        assert "came from   nos.example" in text
+        assert "came from     nos.example" in text
         assert "id and signature hold" in text
         assert "go to ben 100 %" in text
         assert isinstance(app.screen, WhyScreen)
