@@ -30,8 +30,9 @@ MOST_BYTES: Final = 4 * LONGEST + 1
 MOST_ASIDE: Final = 100
 _one_at_a_time = threading.Lock()
 """Held while a draft is looked at and then changed: two composers may have written it."""
-_under_way: Final[dict[Path, str]] = {}
-"""Texts that this process is sending, by the file of their draft: no drafts any more."""
+_under_way: Final[dict[Path, tuple[str, DraftFile]]] = {}
+"""Texts that this process is sending, and who does, by the file of their draft: no drafts any
+more."""
 _is_name = re.compile("[0-9a-z-]{1,80}").fullmatch
 NEW_NOTE: Final = "note"
 POLL: Final = "poll"
@@ -40,6 +41,7 @@ PRIVATE: Final = "private-"
 SHOWN_BYTES: Final = 4_096
 MOST_SHOWN: Final = 1_000
 EDITING: Final = ".editing.txt"
+SENDING: Final = ".sending.txt"
 
 
 def private_room(members: Iterable[str]) -> str:
@@ -129,6 +131,8 @@ class DraftFile:
         self.path: Path = paths.data / "drafts" / pubkey / f"{name}.txt"
         self.editor_file: Path = self.path.with_suffix(EDITING)
         """Where its text lies while another program edits it."""
+        self.sending_file: Path = self.path.with_suffix(SENDING)
+        """Where a text on its way lies once another one is begun in its place."""
         self.aside: Path | None = None
         """Where the last file lies that could not be read whole."""
         self._unread = False
@@ -177,6 +181,7 @@ class DraftFile:
             self._write(text)
 
     def _write(self, text: str) -> None:
+        self._make_way()
         if not text.strip():
             self.drop()
             return
@@ -184,6 +189,39 @@ class DraftFile:
             self.set_aside()
         private_folder(self.path.parent)
         write_private(self.path, text.encode("utf-8", "replace"))
+
+    def _make_way(self) -> None:
+        """What another one of this process is sending steps aside, once, for what is written now: a
+        signer may take minutes for it, and until then it lies nowhere else."""
+        _, sender = _under_way.get(self.path, ("", self))
+        if sender is self or self.sending_file.exists():
+            return
+        with (
+            translated(f"{self.path} cannot be kept while it is sent"),
+            suppress(FileNotFoundError),
+        ):
+            self.path.replace(self.sending_file)
+
+    def left_over(self) -> str:
+        """What was on its way when we were ended, and had stepped aside; or nothing. Raises
+        StoreError."""
+        return "" if self.path in _under_way else self._stood_aside()
+
+    def came_home(self, kept: str) -> None:
+        """What had stepped aside, as it was `kept`, was sent, or lies in the draft. Raises
+        StoreError."""
+        if self._stood_aside().strip() == kept.strip():
+            with translated(f"{self.sending_file} cannot go"):
+                self.sending_file.unlink(missing_ok=True)
+
+    def _stood_aside(self) -> str:
+        with (
+            translated(f"{self.sending_file} cannot be read"),
+            suppress(FileNotFoundError),
+            self.sending_file.open("rb") as file,
+        ):
+            return file.read(MOST_BYTES).decode(errors="replace")[:LONGEST]
+        return ""
 
     def drop(self) -> None:
         """Throw it away; what could not be read is set aside. Raises StoreError."""
@@ -260,22 +298,27 @@ class DraftSaver:
 
     async def load(self) -> str:
         """What was kept before, unless it is being sent just now. Raises StoreError."""
-        return self._at_rest(await asyncio.to_thread(self._draft.read))
+        text = self._at_rest(await asyncio.to_thread(self._draft.read))
+        if left := await asyncio.to_thread(self._draft.left_over):
+            text = put_before(left, text)
+            await asyncio.to_thread(self._draft.write, text)
+            await asyncio.to_thread(self._draft.came_home, left)
+        return text
 
     @contextmanager
     def sending(self, text: str) -> Iterator[None]:
         """Within the block the text is on its way: whoever opens the draft begins a new one."""
-        path = self._draft.path
-        _under_way[path] = text.strip()
+        path, mine = self._draft.path, (text.strip(), self._draft)
+        _under_way[path] = mine
         try:
             yield
         finally:
-            if _under_way.get(path) == text.strip():
+            if _under_way.get(path) == mine:
                 del _under_way[path]
 
     def _at_rest(self, text: str) -> str:
         """The text, unless it is on its way."""
-        return "" if text.strip() == _under_way.get(self._draft.path) else text
+        return "" if text.strip() == _under_way.get(self._draft.path, ("",))[0] else text
 
     def typed(self, text: str) -> None:
         """The text is now this; `flush` writes it."""
@@ -299,12 +342,14 @@ class DraftSaver:
         async with self._writing:
             self._text = None
             await asyncio.to_thread(self._draft.drop_sent, text)
+            await asyncio.to_thread(self._draft.came_home, text)
 
     async def put_back(self, text: str) -> None:
         """The text could not be kept as a note: it is a draft again. Raises StoreError."""
         async with self._writing:
             self._text = None
             await asyncio.to_thread(self._draft.put_back, text)
+            await asyncio.to_thread(self._draft.came_home, text)
 
 
 class SealedDraftSaver(DraftSaver):
@@ -326,15 +371,21 @@ class SealedDraftSaver(DraftSaver):
         Raises StoreError; SignerUnavailable or SigningRefused where the signer may open it another
         time: until then nothing may be written over it.
         """
-        sealed = await super().load()
+        sealed = self._at_rest(await asyncio.to_thread(self._draft.read))
+        left = await asyncio.to_thread(self._draft.left_over)
         try:
-            opened = await self._opened(sealed)
+            opened, stood_aside = await self._opened(sealed), await self._opened(left)
         except DecryptionFailed as error:
             aside = await asyncio.to_thread(self._draft.set_aside)
             raise StoreError(
                 f"the draft cannot be opened ({error}); it is kept as {aside}"
             ) from error
         self._kept = sealed
+        if stood_aside:
+            opened = put_before(stood_aside, opened)
+            self.typed(opened)
+            await self.flush()
+            await asyncio.to_thread(self._draft.came_home, left)
         return self._at_rest(opened) or self._start
 
     async def _opened(self, sealed: str) -> str:
@@ -365,9 +416,11 @@ class SealedDraftSaver(DraftSaver):
         async with self._sealing:
             self._plain = None
             await asyncio.to_thread(self._draft.drop_sent, self._kept)
+            await asyncio.to_thread(self._draft.came_home, self._kept)
 
     async def put_back(self, text: str) -> None:
-        self._start = ""
+        self._start, kept = "", self._kept
         begun = self._plain if self._plain is not None else await self.load()
         self.typed(put_before(text, begun))
         await self.flush()
+        await asyncio.to_thread(self._draft.came_home, kept)

@@ -123,6 +123,44 @@ async def test_a_sent_text_is_no_draft_and_takes_no_other_with_it(where: Paths) 
     assert draft(where).read() == "first\n\nsecond", "it was not sent after all"
 
 
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_what_is_on_its_way_is_not_lost_to_what_is_begun_since(
+    where: Paths, sealed: bool
+) -> None:
+    """A signer may take minutes, and we may be killed meanwhile."""
+
+    def saver() -> DraftSaver:
+        if not sealed:
+            return DraftSaver(draft(where))
+        return SealedDraftSaver(draft(where), LocalSigner(SecretKey(b"\x01" * 32)))
+
+    async def begin(first: DraftSaver, second: DraftSaver) -> None:
+        """The second one is written twice while the first is on its way."""
+        await first.flush()
+        for text in ("beg", "begun"):
+            second.typed(text)
+            await second.flush()
+
+    first, second = saver(), saver()
+    first.typed("first")
+    with first.sending("first"):
+        await begin(first, second)
+        assert await saver().load() == "begun", "it is on its way: not offered again"
+        await first.sent("first")
+    assert await saver().load() == "begun"
+    files = list(draft(where).path.parent.iterdir())
+    assert files == [draft(where).path], "nothing else is left of it"
+
+    await second.sent("begun")
+    first, second = saver(), saver()
+    first.typed("first")
+    with first.sending("first"):
+        await begin(first, second)
+    assert await saver().load() == "first\n\nbegun", "we were killed, and it was not sent"
+    assert await saver().load() == "first\n\nbegun"
+    assert list(draft(where).path.parent.iterdir()) == files
+
+
 def test_what_comes_back_twice_stands_there_once_and_goes_again(where: Paths) -> None:
     file = draft(where)
     file.write("begun")
