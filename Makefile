@@ -50,6 +50,7 @@ run: $(VENV)/ready
 # One more than the cores that there are at the least: tests wait for processes that they start.
 test: WORKERS ?= 3
 test: $(VENV)/ready-dev
+	$(if $(TESTS),,@$(BIN)/python -m tests.compiled)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
 
 check: lint types test
