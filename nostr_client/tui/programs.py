@@ -69,6 +69,8 @@ async def run(
     finally:
         _end(process)
         await process.wait()
+        # What it left running may hold the other end for ever; asyncio offers no other way.
+        process._transport.close()  # type: ignore[attr-defined]
     return ProgramResult(process.returncode or 0, bytes(output), ended)
 
 

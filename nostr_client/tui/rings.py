@@ -74,8 +74,9 @@ async def _reached(answer: Awaitable[object]) -> None:
 
 
 async def _by_terminal(write: Callable[[str], object], text: str) -> None:
-    """As the terminal likes to show it (OSC 9), if it knows how."""
-    write(f"\x1b]9;{safe_line(text, 200)}\x07")
+    """As the terminal likes to show it (OSC 9), if it knows how. Our name stands before what
+    others chose: some terminals take a number there for a command, up to starting a program."""
+    write(f"\x1b]9;{TITLE}: {safe_line(text, 200)}\x07")
 
 
 async def _by_bell(bell: Callable[[], object], text: str) -> None:

@@ -151,9 +151,11 @@ async def test_the_terminal_is_given_one_safe_line() -> None:
     ring = await open_ring("terminal", written.append, print)
     await ring("ana mentioned you\nben\x07\x1b]0;owned\x07 wrote")
     [sequence] = written
-    assert sequence.startswith("\x1b]9;ana mentioned you")
+    assert sequence.startswith("\x1b]9;nostr-client: ana mentioned you")
     assert sequence.endswith("\x07")
     assert sequence[4:-1].isprintable()
+    await ring("7;a program mentioned you")
+    assert written[-1] == "\x1b]9;nostr-client: 7;a program mentioned you\x07", "no number first"
     rung: list[int] = []
     await (await open_ring("bell", print, lambda: rung.append(1)))("x")
     assert rung == [1]
@@ -192,7 +194,9 @@ async def test_it_is_told_while_one_looks_elsewhere(
         assert app.main is not None
         note = world.event("ben", 1, "Are you there?", (("p", world.pubkey("ana")),), ago=-5)
         await app.main.client.store.save([note])
-        await until(lambda: any("\x1b]9;ben mentioned you" in text for text in written))
+        await until(
+            lambda: any("\x1b]9;nostr-client: ben mentioned you" in text for text in written)
+        )
         assert not any("there?" in text for text in written)
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +98,18 @@ async def test_a_program_is_given_its_input_and_heard_and_ended() -> None:
     assert (await programs.run(python("print(1)"), None, 20, heard=False)).output == b""
     with pytest.raises(ConfigError, match="does not start"):
         await programs.run(["/nowhere/to/be/found"], None, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such shell")
+async def test_what_a_program_leaves_running_is_heard_no_longer() -> None:
+    await programs.run(["true"], None, 20)
+    before = len(list(Path("/dev/fd").iterdir()))
+    left = await programs.run(["sh", "-c", "sleep 60 & echo $!"], None, 0.2)
+    try:
+        assert left.ended == "it took longer than 0.2 s"
+        await until(lambda: len(list(Path("/dev/fd").iterdir())) == before, limit=5)
+    finally:
+        os.kill(int(left.output), signal.SIGKILL)
 
 
 async def test_what_is_cancelled_is_ended() -> None:
