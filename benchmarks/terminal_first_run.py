@@ -14,7 +14,7 @@ from benchmarks.terminal_sittings import Sittings, chosen, middle
 STEPS = (
     ("\r", "Once more"),
     (f"ana\t{PASSWORD}\t{PASSWORD}\r", "Back it up"),
-    ("\x1b", "None taken"),
+    ("\x1b", "otes stay on this machine"),
     ("\r", "ctrl+s"),
 )
 """What is typed on each screen, and what the next one says."""
