@@ -11,6 +11,7 @@ Whoever wrote the note chose every character of it, so:
 - `{npub}`, `{id}` and `{nevent}` are made here and hold letters and digits alone;
 - `{url}` is the first link, `http://` or `https://` and printable ASCII;
 - `{text}` and the standard input are `safe_text`, of bounded length;
+- Windows hands the arguments of a script (`.bat`, `.cmd`) to its shell: nothing is put into them;
 - an argument that would begin with `-` only because of what is put into it is refused, as the
   program could take it for an option; and nothing is put into the name of the program.
 """
@@ -18,6 +19,7 @@ Whoever wrote the note chose every character of it, so:
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -130,6 +132,12 @@ def arguments(run: Iterable[str], values: Mapping[str, Callable[[], str]]) -> li
                 'give it on the standard input (stdin = "text")'
             )
         made.append(filled)
+    script = program.rstrip(". ").lower().endswith((".bat", ".cmd"))
+    if sys.platform == "win32" and script and made[1:] != rest:
+        raise InvalidData(
+            f"{program} is a script of Windows' shell, which would read what is put into its "
+            'arguments: give it on the standard input (stdin = "text")'
+        )
     return made
 
 

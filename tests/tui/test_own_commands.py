@@ -87,6 +87,20 @@ def test_what_is_wrong_is_said(config: dict[str, Any], problem: str) -> None:
     assert own_commands({"a": CommandConfig(run=("x",), keys=("j",))}, freed, GROUPS)
 
 
+def test_a_script_of_a_shell_is_given_nothing_that_others_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {"text": lambda: 'x" & calc'}
+    monkeypatch.setattr(sys, "platform", "win32")
+    for script in ("play.bat", r"C:\tools\PLAY.CMD", "play.cmd. "):
+        with pytest.raises(InvalidData, match="shell"):
+            arguments([script, "{text}"], values)
+        assert arguments([script, "--quiet"], values) == [script, "--quiet"]
+    assert arguments(["play.exe", "{text}"], values) == ["play.exe", 'x" & calc']
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert arguments(["play.bat", "{text}"], values) == ["play.bat", 'x" & calc']
+
+
 async def test_a_program_is_given_its_input_and_heard_and_ended() -> None:
     shout = python("import sys; print(sys.stdin.read().upper())")
     assert (await programs.run(shout, b"one", 20)).output == b"ONE\n"
