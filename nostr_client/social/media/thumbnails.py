@@ -87,7 +87,7 @@ async def decoded(data: bytes, across: int, down: int) -> Pixels:
         raise InvalidData("what lies there is no picture")
     if not (0 < across <= MOST_SIDE and 0 < down <= MOST_SIDE):
         raise InvalidData(f"a picture is shown with 1 to {MOST_SIDE} pixels a side")
-    return await asyncio.to_thread(_decoded, data, across, down)
+    return await _decoded(data, across, down)
 
 
 async def blurhash_of(data: bytes) -> str:
@@ -102,7 +102,8 @@ async def blurhash_of(data: bytes) -> str:
     return await asyncio.to_thread(encode_blurhash, small.data, small.width, small.height)
 
 
-def _decoded(data: bytes, across: int, down: int) -> Pixels:
+async def _decoded(data: bytes, across: int, down: int) -> Pixels:
+    """By a process of its own, which ends with whoever waits for it."""
     detached: dict[str, Any]
     if sys.platform == "win32":
         detached = {
@@ -110,28 +111,34 @@ def _decoded(data: bytes, across: int, down: int) -> Pixels:
         }
     else:
         detached = {"start_new_session": True}
+    command = [sys.executable, "-P", "-c", _COMMAND, _ROOT, str(across), str(down)]
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, this package
-            [sys.executable, "-P", "-c", _COMMAND, _ROOT, str(across), str(down)],
-            input=data,
+        done = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=LIMIT,
-            check=False,
             env=environment_for_children(),
             **detached,
         )
-    except subprocess.TimeoutExpired:
-        raise InvalidData(f"this picture was not decoded within {LIMIT:g} s") from None
     except OSError as error:
         raise InvalidData(f"no process to decode it: {error.strerror or error}") from error
+    try:
+        async with asyncio.timeout(LIMIT):
+            shown, _ = await done.communicate(data)
+    except TimeoutError:
+        raise InvalidData(f"this picture was not decoded within {LIMIT:g} s") from None
+    finally:
+        if done.returncode is None:
+            done.kill()
+            await done.wait()
     if done.returncode == NO_PILLOW:
         raise ConfigError(HINT)
     if done.returncode == UNREADABLE:
         raise InvalidData("this picture cannot be read")
-    if done.returncode or len(done.stdout) < 4:
+    if done.returncode or len(shown) < 4:
         raise InvalidData(f"decoding this picture failed ({done.returncode})")
-    width, height = struct.unpack_from(">HH", done.stdout)
+    width, height = struct.unpack_from(">HH", shown)
     if width > across or height > down:
         raise InvalidData("decoding this picture failed: too many pixels")
-    return Pixels(width, height, done.stdout[4:])
+    return Pixels(width, height, shown[4:])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -79,6 +82,27 @@ async def test_it_is_decoded_in_a_process_of_its_own(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(thumbnails, "LIMIT", 0.001)
     with pytest.raises(InvalidData, match="not decoded within"):
         await decoded(jpeg(), 60, 20)
+
+
+async def test_it_ends_with_whoever_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn that is free again is not held by a process of before."""
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def noted(*command: str, **given: Any) -> asyncio.subprocess.Process:
+        process = await start(sys.executable, "-c", "import time; time.sleep(60)", **given)
+        started.append(process)
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    task = asyncio.create_task(decoded(jpeg(1) * 1000, 60, 20))
+    async with asyncio.timeout(10):
+        while not started:
+            await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert started[0].returncode is not None
 
 
 async def test_one_is_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
