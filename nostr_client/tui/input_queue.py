@@ -29,6 +29,7 @@ from textual.dom import DOMNode
 from textual.timer import Timer
 
 from nostr_client.tui.widgets.hint_line import HintLine
+from nostr_client.tui.widgets.message_line import MessageLine
 
 SETTLE_LIMIT: Final = 2.0
 """Seconds that a key waits at most for what came before it."""
@@ -65,6 +66,8 @@ class InputQueue:
         """What may become a count."""
         self._counted: list[HintLine] = []
         """Where it is shown."""
+        self._covering: list[MessageLine] = []
+        """What lies over that otherwise."""
         self._no_count: events.Event | None = None
         """A digit that did not."""
         self._count_timer: Timer | None = None
@@ -81,17 +84,23 @@ class InputQueue:
         if event is self._let_go:
             self._let_go = None
             return False
+        if self._waiting and not self._settling:  # those are being let go, one after the other
+            self._wait(event)
+            return True
         if self._settling or self._is_blocked or (self._typed and not self._is_text(event)):
-            if len(self._waiting) < MOST_WAITING:
-                self._waiting.append(event)
-            else:
-                self._app.bell()
+            self._wait(event)
             self._settle()
             return True
         if self._moves(event):
             return True
         self._goes(event)
         return False
+
+    def _wait(self, event: events.Key | events.Paste) -> None:
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(event)
+        else:
+            self._app.bell()
 
     async def run(self) -> None:
         """Let one event go after the other, for as long as the app runs."""
@@ -184,6 +193,9 @@ class InputQueue:
         """Say how far a count is typed, where there is a line for it."""
         if self._digits:
             self._counted = list(self._app.screen.query(HintLine))
+            self._covering = list(self._app.screen.query_children(MessageLine))
+        for message in self._covering:
+            message.give_way(bool(self._digits))
         for line in self._counted:
             line.count = "".join(each.key for each in self._digits)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
 from textual import events
-from textual.app import App
+from textual.app import App, ComposeResult
+from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -117,6 +118,52 @@ async def test_a_page_that_never_comes_holds_no_key_for_ever(
 
 
 # Typing
+
+
+class QueuedFieldApp(App[None]):
+    """A field that takes no keys at first, and the queue before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.input_queue = InputQueue(self)
+        self.field = Input()
+        self.gate = asyncio.Event()
+        self.field.takes_keys = self.gate  # type: ignore[attr-defined]
+
+    def compose(self) -> ComposeResult:
+        yield self.field
+
+    def on_mount(self) -> None:
+        self.field.focus()
+        self.run_worker(self.input_queue.run)
+
+    async def on_event(self, event: events.Event) -> None:
+        if not self.input_queue.holds(event):
+            await super().on_event(event)
+
+
+async def test_what_is_typed_while_what_waited_is_let_go_comes_behind_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = QueuedFieldApp()
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        driver = app._driver
+        assert driver is not None
+        real, more = input_queue._flush, iter("defg")
+
+        async def flush(nodes: Iterable[DOMNode]) -> None:
+            if app.gate.is_set() and (key := next(more, "")):
+                driver.send_message(events.Key(key, key))
+            await real(nodes)
+
+        for key in "abc":
+            driver.send_message(events.Key(key, key))
+        await until(lambda: len(app.input_queue._waiting) == 3)
+        monkeypatch.setattr(input_queue, "_flush", flush)
+        app.gate.set()
+        await until(lambda: len(app.field.value) == 7)
+        assert app.field.value == "abcdefg"
 
 
 async def test_what_is_typed_just_before_ctrl_s_is_in_the_note(world: World) -> None:
@@ -334,11 +381,14 @@ async def test_a_count_moves_so_often_and_a_digit_alone_goes_to_its_section(
         burst(app, "999j")
         await until(lambda: at() == 19)
         [line] = main.query(HintLine)
+        app.say("Something lies over the keys")
+        await sees(app, "Something lies")
         burst(app, "1234")
         await until(lambda: line.count == "123")
         await until(lambda: shown(app).splitlines()[-1].endswith(" 123"))
         burst(app, "\x1b")  # which takes it back, and goes nowhere
         await until(lambda: line.count == "")
+        await sees(app, "Something lies")
         assert main.front.has_focus
         burst(app, "2jg77c\x1b")  # two digits that nothing moves by are nothing
         await until(lambda: at() == 0 and app.input_queue.idle)
