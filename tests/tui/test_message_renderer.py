@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import copy_context
 
 from textual.style import Style
 
@@ -59,7 +60,11 @@ def test_what_is_muted_is_a_line_until_it_is_unfolded() -> None:
     renderer = MessageRenderer(ME, NAMES.__getitem__)
     muted = message(BEN, Delivery.RECEIVED, "by somebody you muted")
     assert lines(renderer, muted)[1:] == ["  by somebody you muted · enter shows it"]
-    bind_own({"list.choose": ("f9",)})
-    assert "f9 shows it" in lines(renderer, muted)[1]
+
+    def with_own_keys() -> list[str]:
+        bind_own({"list.choose": ("f9",)})
+        return lines(renderer, muted)
+
+    assert "f9 shows it" in copy_context().run(with_own_keys)[1]
     renderer.unfolded.add(muted.id)
     assert lines(renderer, muted)[1:] == ["hello"]
