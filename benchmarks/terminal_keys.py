@@ -158,8 +158,6 @@ async def long_thread(sittings: Sittings) -> list[Row]:
     first, whole, cpu = [], [], []
     with sittings.client(sittings.large, columns=80, rows=24) as client:
         at_home(client)
-        client.send("g")
-        client.settle(QUIET)
         for _ in range(sittings.rounds(15)):
             before = client.cpu
             began = client.send("\r")

@@ -83,8 +83,11 @@ class Sittings:
 
 
 def at_home(terminal: PseudoTerminal) -> PseudoTerminal:
-    """Wait for the timeline, and until all is quiet."""
+    """Wait for the timeline, go to its top (the client opens where one was), and until all is
+    quiet."""
     terminal.until(lambda screen: bool(NUMBER.search(screen.text)))
+    terminal.settle(QUIET)
+    terminal.send("g")
     terminal.settle(QUIET)
     return terminal
 
