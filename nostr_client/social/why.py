@@ -5,6 +5,7 @@ Facts alone, made from what is known here: nobody is asked. A face puts them int
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,9 @@ from nostr_client.social.views import ReadPart, SyncStatus
 from nostr_client.store.contract import CopyState
 from nostr_client.tasks import Turns
 
+KNOWN_FOR: Final = 30.0
+"""Seconds for which is kept what reads all versions of the follow list, or the relays of all who
+are followed: whoever looks at it has it read every two seconds."""
 MOST_VERSIONS: Final = 500
 """Versions of the follow list that are looked at, the newest."""
 
@@ -136,6 +140,8 @@ class Explanations:
         self._reserve = reserve
         self._valid = valid
         self._owner = owner
+        self._since: tuple[tuple[str, str], float, tuple[int, bool]] | None = None
+        self._writers: tuple[tuple[str, frozenset[str]], float, int] | None = None
 
     async def note(self, event: Event, entry: Event | None = None) -> WhyNote:
         """Why `event` is here, which `entry` (a repost, or itself) put there. Raises StoreError."""
@@ -176,13 +182,12 @@ class Explanations:
         """Why there is, or is no, connection to the relay at `url` (normal spelling). Raises
         StoreError."""
         courier, followed = self._courier, await self._book.followed()
-        people = await self._book.relays_of_many(followed, asked=False)
         score, _ = courier.scores.everybody(url)
         total = score.recent.plus(score.past)
         return WhyRelay(
             url,
             roles=await self._roles(url),
-            writers=sum(1 for relays in people.values() if url in relays.write),
+            writers=await self._writers_at(url, frozenset(followed)),
             followed=len(followed),
             parts=tuple(part for part in self._feed_sync.parts if part.url == url),
             asked=tuple(courier.pool.asked(url)),
@@ -239,14 +244,29 @@ class Explanations:
     async def _followed_since(self, pubkey: str) -> tuple[int, bool]:
         """When the follow list began to name them, without a break since; true if that is as far
         back as versions of it are here."""
-        newest, turns = await self._follows.event(), Turns()
-        since = newest.created_at if newest is not None else 0
+        newest = await self._follows.event()
+        key, now = (newest.id if newest is not None else "", pubkey), time.monotonic()
+        if self._since is None or self._since[0] != key or now >= self._since[1]:
+            self._since = key, now + KNOWN_FOR, await self._read_since(newest, pubkey)
+        return self._since[2]
+
+    async def _read_since(self, newest: Event | None, pubkey: str) -> tuple[int, bool]:
+        since, turns = newest.created_at if newest is not None else 0, Turns()
         for version in (await self._follows.history())[:MOST_VERSIONS]:
             await turns.rest()
             if pubkey not in version.values("p"):
                 return since, False
             since = version.created_at
         return since, True
+
+    async def _writers_at(self, url: str, followed: frozenset[str]) -> int:
+        """How many of the followed write there."""
+        key, now = (url, followed), time.monotonic()
+        if self._writers is None or self._writers[0] != key or now >= self._writers[1]:
+            people = await self._book.relays_of_many(followed, asked=False)
+            count = sum(1 for relays in people.values() if url in relays.write)
+            self._writers = key, now + KNOWN_FOR, count
+        return self._writers[2]
 
     async def _roles(self, url: str) -> tuple[str, ...]:
         me, ours = self._owner, await self._book.client_relays(down=frozenset())

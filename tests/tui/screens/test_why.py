@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 
 from nostr_client.net.outcome import End, How
 from nostr_client.net.subscription import Asked
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.social.views import ReadPart, SyncStatus
 from nostr_client.social.why import Waiting, WhyRelay
@@ -101,3 +104,34 @@ def test_who_is_silent_is_named() -> None:
         "nos.example: posts of 1 person: waited for",
     ]
     assert waiting_rows(Waiting(SyncStatus()), 0)[0].words == "nothing is read at the moment"
+
+
+async def test_what_reads_much_is_read_once_in_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The screen looks every two seconds."""
+    await furnish(world)
+    await world.watched("ana")
+    async with world.at_home() as (app, _):
+        assert app.main is not None
+        client, read = app.main.client, list[str]()
+        history, relays = client.follows.history, client.book.relays_of_many
+
+        async def histories() -> list[Event]:
+            read.append("history")
+            return await history()
+
+        async def relays_of(people: Iterable[str], *, asked: bool = True) -> Mapping[str, Any]:
+            if not asked:
+                read.append("relays")
+            return await relays(people, asked=asked)
+
+        monkeypatch.setattr(client.follows, "history", histories)
+        monkeypatch.setattr(client.book, "relays_of_many", relays_of)
+        for _ in range(3):
+            assert (await client.why.person(world.pubkey("ben"))).reasons
+            assert (await client.why.relay(NOS)).followed == 2
+        assert read == ["history", "relays"]
+        await client.why.person(world.pubkey("cy"))
+        await client.why.relay("wss://other.example")
+        assert read == ["history", "relays"] * 2
