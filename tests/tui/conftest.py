@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nostr_client.tui import held_acts, input_queue, news, polling
+from nostr_client.tui.keymap import bind_own
 from nostr_client.tui.screens import compose
 from tests.tui.world import World, world_in
 
@@ -18,6 +19,12 @@ def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(input_queue, "COUNT_WAIT", 0.0)  # a digit is a section, at once
     monkeypatch.setattr(compose, "SAVE_AFTER", 0.05)
     monkeypatch.setattr(news, "AFTER_ALL", 600.0)  # a busy machine looks late
+
+
+@pytest.fixture(autouse=True)
+def keys_of_nobody() -> None:
+    """A test before this one may have had keys of its own."""
+    bind_own({})
 
 
 @pytest.fixture
