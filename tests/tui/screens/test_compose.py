@@ -254,7 +254,11 @@ async def test_a_poll_is_a_draft_until_it_is_asked(world: World) -> None:
         async def kept(text: str) -> None:
             await until(lambda: draft_of(world, drafts.POLL).read() == text)
 
+        def composes() -> bool:
+            return isinstance(app.screen, ComposeScreen) and app.screen.takes_keys.is_set()
+
         app.post_message(ACT_BY_ID["poll"].on(None))
+        await until(composes)
         await sees(app, "Ask a poll")
         burst(app, "Tea?")
         await kept("Tea?")
@@ -262,7 +266,7 @@ async def test_a_poll_is_a_draft_until_it_is_asked(world: World) -> None:
         app.action_section("drafts")
         await sees(app, "poll  draft")
         await pilot.press("enter")
-        await sees(app, "Ask a poll")
+        await until(composes)
         await until(lambda: app.screen.query_one("#text", TextArea).text == "Tea?")
         for answer in ("- yes", "- no"):
             await pilot.press("enter")
