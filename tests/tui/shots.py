@@ -60,6 +60,8 @@ HOME: Final = ("relays 4/5", "▌ cy · 4m")
 """What stands on the first screen, when all has come."""
 VARIES: Final = re.compile(r"^.{0,24}\b(asked|read at|came from)  +")
 """Labels of facts about relays: which of several is asked for what is a matter of a moment."""
+HELD: Final = re.compile(r"( (?:list|reserve) +[A-Z] ).*")
+"""What a relay holds of all that was written: how much of it was read back by now is another."""
 
 Reach = Callable[["Stand"], Awaitable[None]]
 
@@ -152,7 +154,7 @@ async def _compose(stand: Stand) -> None:
 
 async def _complete(stand: Stand) -> None:
     await stand.press("r")
-    await stand.sees("Reply")
+    await stand.sees("Answer to cy")
     await stand.press(*"Thanks, @e")
 
 
@@ -175,7 +177,7 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "people": ("Roof crew",),
     "notes": ("Is anybody here",),
     "relays": ("gone.example", "connection refused"),
-    "lists": ("Roof crew",),
+    "lists": ("all that version 1 holds", "public p eli"),
     "mutes": ("football",),
 }
 SECTIONS: Final = [
@@ -192,7 +194,7 @@ SCREENS: Final = [
     Shot("poll", _open(_note("concert")), ("4 people voted",)),
     Shot("article", _open(lambda s: AddressTarget(s.events["bread"])), ("How it goes",)),
     Shot("profile", _open(lambda s: PersonTarget(s.world.pubkey("ben"))), ("bicycles",), SIZES),
-    Shot("stranger", _open(lambda s: PersonTarget(s.world.pubkey("hawker"))), ("LAMPS",)),
+    Shot("stranger", _open(lambda s: PersonTarget(s.world.pubkey("hawker"))), ("has none",)),
     Shot("hashtag", _open(lambda s: TagTarget("birds")), ("oystercatchers",)),
     Shot("relay_feed", _open(lambda s: RelayTarget(HOME_RELAY)), ("roof",)),
     Shot("why_note", _open(lambda s: WhyTarget(NoteTarget(s.events["roof"]))), ("ben",)),
@@ -201,10 +203,10 @@ SCREENS: Final = [
     Shot("compose", _compose, ("draft kept",)),
     Shot("completion", _complete, ("eli",)),
     Shot("room", _room, ("cellar",)),
-    Shot("help", _keys("question_mark"), ("Everywhere",)),
+    Shot("help", _keys("question_mark"), ("On a note",)),
     Shot("command_line", _keys("colon", *"mut"), ("ute",)),
     Shot("palette", _keys("ctrl+p"), ("Search for commands",)),
-    Shot("raw_event", _keys("J"), ('"sig"',)),
+    Shot("raw_event", _keys("J"), ('"pubkey"',), TWO[:1]),
     Shot("links", _keys("o"), ()),
     Shot("copy", _keys("y"), ()),
     Shot("mute", _keys("m"), ()),
@@ -306,7 +308,7 @@ def steady(text: str) -> str:
             lines.append(line[: found.end()] + "~")
         elif not column or len(line) <= column or line[column] != " ":
             column = 0
-            lines.append(line)
+            lines.append(HELD.sub(r"\1~", line))
     return "\n".join(lines)
 
 

@@ -37,6 +37,13 @@ def run(*arguments: str) -> tuple[int, str]:
     return ran.returncode, f"{ran.stdout}\n{ran.stderr}"
 
 
+def test_every_screen_is_as_it_was() -> None:
+    code, said = run("tests.tui.shots")
+    assert code == 0, (
+        f"{said}\nIf this is how they are to be: `make snapshots`, and look at the diff."
+    )
+
+
 def test_the_pictures_in_the_docs_show_this_client() -> None:
     code, said = run("docs.screenshots", "--check")
     assert code == 0, said
