@@ -71,18 +71,24 @@ class Terminal:
     def flush(self) -> None:
         """For pexpect."""
 
+    @property
+    def lines(self) -> list[str]:
+        """The screen; of a wide character that is painted over by half, the other half is gone."""
+        columns = range(self.screen.columns)
+        return ["".join(self.screen.buffer[y][x].data for x in columns) for y in range(24)]
+
     def wait_for(self, words: str) -> None:
         """Wait until these words are on the screen: only what differs is written, so that they need
         not be drawn as a whole."""
         seen = re.compile(r"\s*".join(re.escape(word) for word in words.split()))
         end = time.monotonic() + START
-        while not seen.search("\n".join(self.screen.display)):
+        while not seen.search("\n".join(self.lines)):
             try:
                 self.child.read_nonblocking(65_536, timeout=max(end - time.monotonic(), 0.0))
             except pexpect.EOF:
                 raise AssertionError(f"it ended: {self.written[-6000:].decode()}") from None
             except pexpect.TIMEOUT:
-                shown = "\n".join(self.screen.display)
+                shown = "\n".join(self.lines)
                 raise AssertionError(f"{words!r} does not come:\n{shown}") from None
 
     def press(self, key: str) -> None:
