@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.social import drafts
 from nostr_client.social.draft_text import DraftText
 from nostr_client.social.writing import Writing
+from nostr_client.tui.names import with_names
 from nostr_client.tui.screens.main import MainScreen
 from nostr_client.tui.screens.note_compose import NoteComposeScreen, Purpose
 from nostr_client.tui.user_interface import UserInterface
 from nostr_client.tui.widgets.send_progress import Sending
+
+MOST_SAID: Final = 2_000
+"""Characters of what is answered: a few lines of it are shown."""
 
 
 class Composer:
@@ -24,6 +29,8 @@ class Composer:
 
     def screen(self, main: MainScreen, purpose: Purpose) -> NoteComposeScreen:
         """The screen that writes a note from `main`."""
+        said = with_names(purpose.about[:MOST_SAID], main.renderer.name_of)
+        purpose = replace(purpose, about=said)
         draft = drafts.DraftFile(main.client.paths, main.client.pubkey, purpose.draft_name)
 
         def submit(text: str, saver: drafts.DraftSaver) -> None:

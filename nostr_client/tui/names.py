@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
 from nostr_client.client import NostrClient
+from nostr_client.nips import nip19, nip27
 from nostr_client.social.views import Profile
 
 MOST_KEPT: Final = 5_000
@@ -82,3 +83,21 @@ class NameCache:
         self._labels.move_to_end(profile.pubkey)
         while len(self._labels) > MOST_KEPT:
             self._labels.popitem(last=False)
+
+
+def with_names(text: str, name_of: Callable[[str], str]) -> str:
+    """What somebody wrote, raw, with names where codes of people stand in it."""
+    pieces = []
+    for part in nip27.parts(text):
+        match part:
+            case nip27.MentionPart(code=nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey)):
+                pieces.append(f"@{name_of(pubkey)}")
+            case nip27.MentionPart():
+                pieces.append("↗")
+            case nip27.UrlPart():
+                pieces.append(part.url)
+            case nip27.HashtagPart():
+                pieces.append(f"#{part.tag}")
+            case nip27.TextPart():
+                pieces.append(part.text)
+    return "".join(pieces)

@@ -11,7 +11,6 @@ from typing import Final
 
 from textual.content import Content
 
-from nostr_client.nips import nip19, nip27
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.safe_text import safe_line
@@ -26,6 +25,7 @@ from nostr_client.social.views import Profile, ZapSum
 from nostr_client.tui.faces.sheet import NameOf, plain
 from nostr_client.tui.glyphs import UNICODE, glyphs
 from nostr_client.tui.keymap import with_keys
+from nostr_client.tui.names import with_names
 from nostr_client.tui.note_renderer import NOT_HERE, ZAP, not_the_one, sats
 from nostr_client.tui.time_format import ago, date
 from nostr_client.tui.widgets.items import ItemRenderer, Styles
@@ -225,20 +225,7 @@ def event_words(event: Event | None, name_of: NameOf) -> str:
     if event.kind in kinds.REPOSTS:
         return "a repost"
     text = event.value("title") or event.content
-    pieces = []
-    for part in nip27.parts(text[:MOST_READ]):
-        match part:
-            case nip27.MentionPart(code=nip19.Npub(pubkey=pubkey) | nip19.Nprofile(pubkey=pubkey)):
-                pieces.append(f"@{name_of(pubkey)}")
-            case nip27.MentionPart():
-                pieces.append("↗")
-            case nip27.UrlPart():
-                pieces.append(part.url)
-            case nip27.HashtagPart():
-                pieces.append(f"#{part.tag}")
-            case nip27.TextPart():
-                pieces.append(part.text)
-    line = safe_line("".join(pieces))
+    line = safe_line(with_names(text[:MOST_READ], name_of))
     return line or safe_line(event.value("alt") or "")[:MOST_READ] or "without words"
 
 

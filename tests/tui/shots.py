@@ -302,6 +302,7 @@ async def still(look: Callable[[], str]) -> str:
 def steady(text: str) -> str:
     """The text of a screen without what is another each time."""
     lines, column = list[str](), 0
+    text = re.sub(r"/\S+/config\.toml", "~/config.toml", text)
     for line in text.splitlines():
         if found := VARIES.match(line):
             column = found.start(1)

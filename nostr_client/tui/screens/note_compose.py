@@ -45,8 +45,8 @@ LEAST_TYPED = {"@": 1, "#": 1, ":": 2}
 class Purpose:
     """What is written: a note of its own, an answer to an event (its id), or one that quotes it.
 
-    `title` and `about`, the beginning of that event, are safe. `text` is what is to stand there,
-    before what was kept.
+    `title` is safe; `about`, what that event says, is raw. `text` is what is to stand there, before
+    what was kept.
     """
 
     reply_to: str = ""
@@ -60,11 +60,11 @@ class Purpose:
         """To answer one note, or quote one, or neither."""
         if reply_to is not None:
             title = f"Answer to {reply_to.author.label}"
-            return cls(reply_to.event.id, "", title, quoted(reply_to.event.content))
+            return cls(reply_to.event.id, "", title, reply_to.event.content)
         if quote is None:
             return cls()
         title = f"Note that quotes {quote.author.label}"
-        return cls("", quote.event.id, title, quoted(quote.event.content))
+        return cls("", quote.event.id, title, quote.event.content)
 
     @classmethod
     async def again(cls, client: NostrClient, reply_to: str, quote: str, text: str = "") -> Purpose:
@@ -75,7 +75,7 @@ class Purpose:
             return cls(reply_to, quote, title, text=text)
         name = (await client.profiles.get(event.pubkey)).label
         title = f"Answer to {name}" if reply_to else f"Note that quotes {name}"
-        return cls(reply_to, quote, title, quoted(event.content), text)
+        return cls(reply_to, quote, title, event.content, text)
 
     @property
     def draft_name(self) -> str:
@@ -105,7 +105,7 @@ class NoteComposeScreen(ComposeScreen):
         """`later` is `submit` for a note that goes out at a time; `kept` is told of the draft that
         stays when this closes."""
         super().__init__(
-            saver, submit, title=purpose.title, answered=purpose.about, start=purpose.text
+            saver, submit, title=purpose.title, answered=quoted(purpose.about), start=purpose.text
         )
         self.purpose = purpose
         self._later = later

@@ -124,13 +124,13 @@ async def test_a_warning_stays_with_the_draft_and_goes_out(world: World) -> None
 async def test_a_note_is_quoted(world: World) -> None:
     await world.account()
     await world.put(world.named("ana"), world.named("ben"), world.follows("ana", "ben"))
-    roof = world.note("ben", "The roof is fixed.")
+    roof = world.note("ben", f"The roof is fixed, nostr:{world.npub('ana')}.")
     await world.put(roof)
     async with world.at_home() as (app, pilot):
-        await sees(app, "The roof is fixed.")
+        await sees(app, "The roof is fixed, @ana.")
         await pilot.press("Q")
         await sees(app, "Note that quotes ben")
-        assert "│ The roof is fixed." in shown(app)
+        assert "│ The roof is fixed, @ana." in shown(app)
         await type_in(pilot, "At last")
         await pilot.press("escape")
         await until(lambda: app.screen is app.main)
