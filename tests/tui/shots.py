@@ -58,8 +58,9 @@ MOST_WRONG: Final = 4
 
 HOME: Final = ("relays 4/5", "▌ cy · 4m")
 """What stands on the first screen, when all has come."""
-VARIES: Final = re.compile(r"^.{0,24}\b(asked|read at|came from)  +")
+VARIES: Final = re.compile(r"^.{0,24}\b(asked now|asked|brought|read at|came from)  +")
 """Labels of facts about relays: which of several is asked for what is a matter of a moment."""
+LABEL: Final = re.compile(r"[a-z][a-z ]{0,12}  ")
 HELD: Final = re.compile(r"( (?:list|reserve) +[A-Z] ).*")
 """What a relay holds of all that was written: how much of it was read back by now is another."""
 
@@ -302,12 +303,12 @@ async def still(look: Callable[[], str]) -> str:
 def steady(text: str) -> str:
     """The text of a screen without what is another each time."""
     lines, column = list[str](), 0
-    text = re.sub(r"/\S+/config\.toml", "~/config.toml", text)
+    text = re.sub(r"/\S+/(config/config\.toml|data|state)\b", r"~/\1", text)
     for line in text.splitlines():
         if found := VARIES.match(line):
             column = found.start(1)
             lines.append(line[: found.end()] + "~")
-        elif not column or len(line) <= column or line[column] != " ":
+        elif not column or not line[column:].strip() or LABEL.match(line[column:]):
             column = 0
             lines.append(HELD.sub(r"\1~", line))
     return "\n".join(lines)
