@@ -216,6 +216,9 @@ SCREENS: Final = [
     Shot("survival", _keys("S"), ()),
 ]
 
+SHOTS: Final = sorted((*SECTIONS, *SCREENS), key=lambda shot: shot.name == "notifications")
+"""Notifications come last: once they are seen, they are counted nowhere."""
+
 
 @asynccontextmanager
 async def standing(
@@ -320,9 +323,15 @@ def picture(app: NostrApp) -> Callable[[], str]:
 
 async def take_all(album: Album, only: Sequence[str]) -> None:
     """Every screen there is, or those of these names."""
-    wanted = [one for one in (*SECTIONS, *SCREENS) if not only or one.name in only]
+    wanted = [one for one in SHOTS if not only or one.name in only]
     with tempfile.TemporaryDirectory() as folder:
         async with standing(Path(folder), TWO[0]) as stand:
+            if not only or "themes" in only:
+                await stand.resize(TWO[1])
+                await stand.home()
+                for theme in THEMES[::-1]:
+                    stand.app.theme = theme
+                    await album.take("themes", theme, lambda: style_digest(stand.app))
             for shot in wanted:
                 await stand.resize(shot.sizes[0])
                 await stand.home()
@@ -335,12 +344,6 @@ async def take_all(album: Album, only: Sequence[str]) -> None:
                 for size in shot.sizes:
                     await stand.resize(size)
                     await album.take(shot.name, "x".join(map(str, size)), picture(stand.app))
-            if not only or "themes" in only:
-                await stand.resize(TWO[1])
-                await stand.home()
-                for theme in THEMES:
-                    stand.app.theme = theme
-                    await album.take("themes", theme, lambda: style_digest(stand.app))
     if not only or "themes" in only:
         await take_plain(album)
 
