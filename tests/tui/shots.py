@@ -58,6 +58,7 @@ MOST_WRONG: Final = 4
 
 HOME: Final = ("relays 4/5", "▌ cy · 4m")
 """What stands on the first screen, when all has come."""
+COUNTED: Final = ("2 (5)", "2 Notifications 5")
 VARIES: Final = re.compile(r"^.{0,24}\b(asked now|asked|brought|read at|came from)  +")
 """Labels of facts about relays: which of several is asked for what is a matter of a moment."""
 LABEL: Final = re.compile(r"[a-z][a-z ]{0,12}  ")
@@ -335,6 +336,7 @@ async def take_all(album: Album, only: Sequence[str]) -> None:
             for shot in wanted:
                 await stand.resize(shot.sizes[0])
                 await stand.home()
+                await until(lambda: any(each in stand.text for each in COUNTED), PATIENCE, LOOK)
                 try:
                     await shot.reach(stand)
                     await stand.sees(*shot.words)

@@ -77,11 +77,11 @@ class Terminal:
         columns = range(self.screen.columns)
         return ["".join(self.screen.buffer[y][x].data for x in columns) for y in range(24)]
 
-    def wait_for(self, words: str) -> None:
+    def wait_for(self, words: str, limit: float = START) -> None:
         """Wait until these words are on the screen: only what differs is written, so that they need
         not be drawn as a whole."""
         seen = re.compile(r"\s*".join(re.escape(word) for word in words.split()))
-        end = time.monotonic() + START
+        end = time.monotonic() + limit
         while not seen.search("\n".join(self.lines)):
             try:
                 self.child.read_nonblocking(65_536, timeout=max(end - time.monotonic(), 0.0))
