@@ -217,6 +217,11 @@ LIST: Final = KeyGroup(
     ),
     "list",
 )
+OPEN_FEED: Final = KeyGroup(
+    "In a feed that anybody writes into",
+    (Key("K", "known_only", "Leave out strangers, whom nobody whom you follow follows; or not"),),
+    "feed",
+)
 COLUMNS: Final = KeyGroup(
     "Columns, where the screen is wide",
     (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from nostr_client.social.timeline import MAX_AHEAD
@@ -19,10 +19,32 @@ from nostr_client.tui.widgets.items import ItemPage
 ReadPage = Callable[[Cursor | None, int], Awaitable[list[NoteView]]]
 """At most `int` entries after a cursor (None: from the newest), newest first."""
 
+Strangers = Callable[[Collection[str]], Awaitable[Collection[str]]]
+"""Which of these people (hex) are strangers."""
+
+MOST_PAGES: Final = 20
+"""Pages that are looked through for one without strangers."""
 FIRST_STEP: Final = 3600
 """Seconds by which the first look upwards goes."""
 MOST_LOOKS: Final = 48
 """Looks that a search may take; halving the whole of time takes 32."""
+
+
+def without(strangers: Strangers, read: ReadPage) -> ReadPage:
+    """What `read` reads, but for what strangers wrote: pages are read until one is full."""
+
+    async def page(until: Cursor | None, limit: int) -> list[NoteView]:
+        found: list[NoteView] = []
+        for _ in range(MOST_PAGES):
+            views = await read(until, limit)
+            unknown = await strangers({view.entry.pubkey for view in views})
+            found += [view for view in views if view.entry.pubkey not in unknown]
+            if len(views) < limit or len(found) >= limit:
+                break
+            until = views[-1].cursor
+        return found[:limit]
+
+    return page
 
 
 class TimelineSource:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from nostr_client.protocol.event import Event
 from nostr_client.social.views import Cursor, NoteView, Profile
-from nostr_client.tui.timeline_source import TimelineSource
+from nostr_client.tui.timeline_source import TimelineSource, without
 
 NOW = 1_700_000_000
 
@@ -106,3 +109,23 @@ async def test_an_empty_timeline() -> None:
     timeline = source(Memory([]))
     assert (await timeline.first(60)).items == []
     assert not (await timeline.last(60)).more
+
+
+async def test_strangers_are_left_out_and_pages_are_full_all_the_same() -> None:
+    memory = Memory(list(range(1, 101)))
+    known = {v.entry.id for v in memory.views[::7]}
+    memory.views = [v if v.entry.id in known else _by(v, "cd" * 32) for v in memory.views]
+
+    async def strangers(people: Collection[str]) -> set[str]:
+        return set(people) - {"ab" * 32}
+
+    read = without(strangers, memory.read)
+    page = await read(None, 5)
+    assert len(page) == 5
+    seen = [*page, *await read(page[-1].cursor, 50)]
+    assert [v.entry.id for v in seen] == [v.entry.id for v in memory.views if v.entry.id in known]
+
+
+def _by(of: NoteView, pubkey: str) -> NoteView:
+    event = structs.replace(of.event, pubkey=pubkey)
+    return NoteView(event, event, Profile(pubkey))

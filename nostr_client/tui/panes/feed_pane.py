@@ -17,10 +17,14 @@ from nostr_client.tui.widgets.note_list import NoteList
 class FeedPane(PaneView):
     """The timeline that `read` reads; `empty`: what to say when there is nothing to show."""
 
-    def __init__(self, context: PaneContext, read: ReadPage, *, empty: str) -> None:
+    def __init__(
+        self, context: PaneContext, read: ReadPage, *, empty: str, anybody: bool = False
+    ) -> None:
+        """`anybody`: strangers' notes stand there, too, and can be left out."""
         super().__init__()
         self.client = context.client
-        self.feed = NoteFeed("", read, context.renderer, empty=empty)
+        known = context.client.acquaintances if anybody else None
+        self.feed = NoteFeed("", read, context.renderer, empty=empty, acquaintances=known)
 
     def compose(self) -> ComposeResult:
         yield self.feed

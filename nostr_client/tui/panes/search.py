@@ -34,7 +34,7 @@ class SearchPane(FeedPane):
             search = context.client.search
             return await search.notes(shown.typed, until=until, limit=limit, also=shown.events)
 
-        super().__init__(context, read, empty=with_keys(NOTHING_YET))
+        super().__init__(context, read, empty=with_keys(NOTHING_YET), anybody=True)
 
     def open(self) -> None:
         kept = self.client.search.kept

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import ClassVar
 
 import msgspec
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.worker import Worker
 
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
+from nostr_client.social.acquaintances import Acquaintances
 from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tui.app_messages import Say
-from nostr_client.tui.keymap import key_for
+from nostr_client.tui.keymap import OPEN_FEED, key_for, with_keys
 from nostr_client.tui.note_renderer import NoteRenderer
-from nostr_client.tui.timeline_source import ReadPage, TimelineSource
+from nostr_client.tui.timeline_source import ReadPage, TimelineSource, without
 from nostr_client.tui.widgets.arrivals import MOST_WAITING
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen
 from nostr_client.tui.widgets.list_place import ListPlace, ListStart
@@ -34,6 +37,8 @@ MOST_REFRESHED = 60
 class NoteFeed(Vertical):
     """One timeline, read by `read`; what arrives is handed in by `arrive`."""
 
+    BINDINGS: ClassVar[list[BindingType]] = OPEN_FEED.bindings()
+
     def __init__(
         self,
         title: str,
@@ -42,13 +47,20 @@ class NoteFeed(Vertical):
         *,
         empty: str,
         muted_too: bool = False,
+        acquaintances: Acquaintances | None = None,
     ) -> None:
-        """`empty`: what to say when there is nothing to show; `muted_too`: what is muted stays."""
+        """`empty`: what to say when there is nothing to show; `muted_too`: what is muted stays.
+
+        `acquaintances`: anybody can write into this feed, and these are not strangers.
+        """
         super().__init__()
         self._title = title
         """Empty where the screen says already what this is."""
         self._read = read
         self._muted_too = muted_too
+        self._acquaintances = acquaintances
+        self._known_only = False
+        self._empty = empty
         self._state = ""
         self._unseen = 0
         self._opened = False
@@ -72,7 +84,7 @@ class NoteFeed(Vertical):
         """The pane is in front: read its list, if that was not done yet."""
         if not self._opened:
             self._opened = True
-            self._begin(TimelineSource(self._read), self._kept)
+            self._begin(TimelineSource(self._page), self._kept)
         elif self._stale:
             self.notes.redraw()
         self._stale = False
@@ -104,7 +116,7 @@ class NoteFeed(Vertical):
         cursor: Cursor | None = None
         try:
             while len(keys) < MOST_WAITING:
-                views = await self._read(cursor, PAGE)
+                views = await self._page(cursor, PAGE)
                 fresh = [view for view in views if view.at > seen_at]
                 keys += [view.entry.id for view in fresh]
                 if not fresh or len(fresh) < PAGE:
@@ -117,7 +129,7 @@ class NoteFeed(Vertical):
     def read_anew(self) -> None:
         """What is to be shown is another list now: read it from its top."""
         self._opened, self._stale = True, False
-        self.notes.show(TimelineSource(self._read))
+        self.notes.show(TimelineSource(self._page))
 
     def redraw(self, *, now: bool) -> None:
         """Names or folds have changed: draw again, `now` or when the pane is opened next."""
@@ -127,8 +139,32 @@ class NoteFeed(Vertical):
 
     def arrive(self, notes: list[NoteView]) -> None:
         """New entries; before the pane was opened they are left to the store."""
-        if self._opened:
+        if self._opened and self._known_only:
+            start_worker(self, partial(self._arrive_known, notes), "arrivals")
+        elif self._opened:
             self.notes.arrive(notes)
+
+    # Strangers
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "known_only" or self._acquaintances is not None
+
+    def action_known_only(self) -> None:
+        """Leave out what strangers wrote, or show everybody again."""
+        self._known_only = not self._known_only
+        self.set_empty_text(self._empty)
+        self._draw_head()
+        self.read_anew()
+
+    async def _page(self, until: Cursor | None, limit: int) -> list[NoteView]:
+        if self._acquaintances is None or not self._known_only:
+            return await self._read(until, limit)
+        return await without(self._acquaintances.strangers, self._read)(until, limit)
+
+    async def _arrive_known(self, notes: list[NoteView]) -> None:
+        if self._acquaintances is not None:
+            unknown = await self._acquaintances.strangers({note.entry.pubkey for note in notes})
+            self.notes.arrive([note for note in notes if note.entry.pubkey not in unknown])
 
     async def refresh_notes(self, client: NostrClient) -> None:
         """Show counts, names and copies of what is in view as they are by now; what those notes
@@ -164,7 +200,9 @@ class NoteFeed(Vertical):
 
     def set_empty_text(self, words: str) -> None:
         """What stands there while the list is empty."""
-        self._nothing.update(words)
+        self._empty = words
+        everybody = with_keys("Nothing of people you know. {feed.known_only} shows everybody.")
+        self._nothing.update(everybody if self._known_only else words)
 
     def on_windowed_list_filled(self, message: Filled) -> None:
         message.stop()
@@ -182,7 +220,7 @@ class NoteFeed(Vertical):
         self.post_message(Say(str(message.error), "error"))
 
     def _draw_head(self) -> None:
-        parts = [self._title, self._state]
+        parts = [self._title, "people you know" if self._known_only else "", self._state]
         if self._unseen:
             parts.append(f"▲ {self._unseen} new · {key_for('list.newest')} shows them")
         text = " · ".join(part for part in parts if part)

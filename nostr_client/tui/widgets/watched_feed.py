@@ -38,13 +38,14 @@ class FeedSource:
     """What a feed shows: `title` and `empty` are words for the screen, raw; `read` reads a page.
 
     `wanted` is what relays are asked for when it is opened, and watched for: None where `read` asks
-    by itself.
+    by itself. `anybody`: strangers write there, too.
     """
 
     title: str
     empty: str
     read: ReadPage
     wanted: Filter | None = None
+    anybody: bool = False
 
 
 class WatchedFeed(NoteFeed):
@@ -52,7 +53,8 @@ class WatchedFeed(NoteFeed):
 
     def __init__(self, client: NostrClient, renderer: NoteRenderer, source: FeedSource) -> None:
         title, empty = safe_line(source.title, 80), safe_line(source.empty, 200)
-        super().__init__(title, source.read, renderer, empty=empty)
+        known = client.acquaintances if source.anybody else None
+        super().__init__(title, source.read, renderer, empty=empty, acquaintances=known)
         self._client = client
         self._wanted = source.wanted
 
@@ -60,6 +62,7 @@ class WatchedFeed(NoteFeed):
         """What it is of is known now: before it is followed for the first time."""
         self._title, self._read = safe_line(source.title, 80), source.read
         self._wanted = source.wanted
+        self._acquaintances = self._client.acquaintances if source.anybody else None
         self.set_empty_text(safe_line(source.empty, 200))
         self._draw_head()
 
@@ -110,7 +113,9 @@ def tag_feed(client: NostrClient, tag: str) -> FeedSource:
     async def read(until: Cursor | None, limit: int) -> list[NoteView]:
         return await client.timeline.matching(wanted, until=until, limit=limit)
 
-    return FeedSource(f"#{tag}", "Nothing of it is here yet; relays are asked.", read, wanted)
+    return FeedSource(
+        f"#{tag}", "Nothing of it is here yet; relays are asked.", read, wanted, anybody=True
+    )
 
 
 async def nothing(until: Cursor | None, limit: int) -> list[NoteView]:
@@ -128,7 +133,9 @@ def set_feed(client: NostrClient, one: NamedSet, title: str) -> FeedSource:
     async def read(until: Cursor | None, limit: int) -> list[NoteView]:
         return await client.timeline.matching(wanted, until=until, limit=limit)
 
-    return FeedSource(title, "Nothing of theirs is here yet.", read, wanted)
+    return FeedSource(
+        title, "Nothing of theirs is here yet.", read, wanted, anybody=not wanted.authors
+    )
 
 
 async def find_set(
@@ -154,4 +161,5 @@ def relay_feed(client: NostrClient, url: str) -> FeedSource:
         after = (-until[0], until[1]) if until else (-(2**63), "")
         return [view for view in views if view.entry.order > after]
 
-    return FeedSource(url, f"Nothing came from {url}: it has nothing, or did not answer.", read)
+    words = f"Nothing came from {url}: it has nothing, or did not answer."
+    return FeedSource(url, words, read, anybody=True)
