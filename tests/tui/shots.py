@@ -181,12 +181,14 @@ WORDS: Final[Mapping[str, tuple[str, ...]]] = {
     "lists": ("all that version 1 holds", "public p eli"),
     "mutes": ("football",),
 }
+OF_SECTIONS: Final[Mapping[str, Sequence[Size]]] = {"home": SIZES, "relays": TWO[1:]}
+"""How much is asked of a relay, and so what has room below it, is a matter of a moment, too."""
 SECTIONS: Final = [
     Shot(
         pane.name,
         _section(pane.name),
         WORDS.get(pane.name, ()),
-        SIZES if pane.name == "home" else TWO,
+        OF_SECTIONS.get(pane.name, TWO),
     )
     for pane in PANES
 ]
@@ -199,7 +201,7 @@ SCREENS: Final = [
     Shot("hashtag", _open(lambda s: TagTarget("birds")), ("oystercatchers",)),
     Shot("relay_feed", _open(lambda s: RelayTarget(HOME_RELAY)), ("roof",)),
     Shot("why_note", _open(lambda s: WhyTarget(NoteTarget(s.events["roof"]))), ("ben",)),
-    Shot("why_relay", _open(lambda s: WhyTarget(RelayTarget(HOME_RELAY))), ("roof",)),
+    Shot("why_relay", _open(lambda s: WhyTarget(RelayTarget(HOME_RELAY))), ("roof",), TWO[1:]),
     Shot("find", _find, ("The library roof is fixed",)),
     Shot("compose", _compose, ("draft kept",)),
     Shot("completion", _complete, ("eli",)),
