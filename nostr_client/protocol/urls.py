@@ -141,7 +141,7 @@ def is_private_host(host: str) -> bool:
         return True
     address = _address(name)
     if address is None:
-        return "." not in name or name.endswith(_PRIVATE_ENDINGS)
+        return "." not in name or f".{name}".endswith(_PRIVATE_ENDINGS)
     carried = _carried(address)
     if isinstance(carried, ipaddress.IPv4Address):
         return any(carried in network for network in _PRIVATE_V4)

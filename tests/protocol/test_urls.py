@@ -182,7 +182,7 @@ def test_hosts_are_as_sockets_want_them() -> None:
 
 PRIVATE = [
     *("localhost", "LOCALHOST.", "a.localhost", "printer", "printer.", "nas.local", "NAS.Local."),
-    *("db.internal", "router.lan", "x.home.arpa", "x.home", "x.corp", "x.localdomain"),
+    *("db.internal", "router.lan", "x.home.arpa", "home.arpa", "x.home", "x.corp", "x.localdomain"),
     *("ｌｏｃａｌｈｏｓｔ", "x。local", "①②⑦.0.0.1"),
     *("127.0.0.1", "127.255.255.255", "127.0.0.1.", "0.0.0.0", "0", "0x0", "00", "10.0.0.1"),
     *("10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "169.254.169.254"),
