@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from nostr_client.cli.command import CLIENT, add_command
@@ -97,17 +98,15 @@ def cancel(
     """Take one back: it is not sent."""
 
     async def act(client: NostrClient) -> None:
-        from nostr_client.social.drafts import put_back
+        from nostr_client.social.taken_back import take_back
 
-        found = await _found(client, note)
-        kept = None
-        if draft:  # first, so that it lies somewhere always
-            kept = await put_back(client.paths, client.pubkey, found.writing)
-        if await client.schedule.take_back(found.id) is None:
-            if kept is not None:
-                await kept.undo()
+        found, kept = await _found(client, note), None
+        withdraw = partial(client.schedule.take_back, found.id)
+        if draft:
+            kept = await take_back(client.paths, client.pubkey, found.writing, withdraw)
+        if (kept if draft else await withdraw()) is None:
             raise CommandError(TOO_LATE)
-        name = kept.file.name if kept else ""
+        name = kept.file.name if kept is not None else ""
         words = f"taken back; it is the draft {name}" if name else "taken back"
         context.out.emit({**_record(found), "cancelled": True, "draft": name}, words)
 

@@ -19,8 +19,6 @@ from typing import Final, NamedTuple
 from nostr_client.errors import DecryptionFailed, SignerError, StoreError
 from nostr_client.paths import Paths, private_folder, store_error, translated, write_private
 from nostr_client.signing.signer import Signer
-from nostr_client.social.draft_text import DraftText
-from nostr_client.social.writing import Writing
 
 SAVE_AFTER: Final = 0.3
 """Seconds without a key after which a draft is written."""
@@ -252,25 +250,6 @@ class DraftFile:
         with _one_at_a_time:
             if self.read().strip() == put_before(text, begun).strip():
                 self._write(begun)
-
-
-class PutBack(NamedTuple):
-    """A `text` that is a draft again, in its `file`, before what was `begun` since."""
-
-    file: DraftFile
-    text: str
-    begun: str
-
-    async def undo(self) -> None:
-        """It was sent after all. Raises StoreError."""
-        await asyncio.to_thread(self.file.take_out, self.text, self.begun)
-
-
-async def put_back(paths: Paths, pubkey: str, writing: Writing) -> PutBack:
-    """What was to be sent is a draft again. Raises StoreError."""
-    file = DraftFile(paths, pubkey, name_of(writing.reply_to, writing.quote))
-    text = str(DraftText(writing.text, writing.warning))
-    return PutBack(file, text, await asyncio.to_thread(file.put_back, text))
 
 
 class DraftSaver:

@@ -80,6 +80,9 @@ class Schedule:
         self._folder = folder
         self._clock = clock
         self._changed = asyncio.Event()
+        self._sending = asyncio.Lock()
+        """One of this process sends at a time: a signer may take longer for it than `LOCK_LIMIT`,
+        which is for others."""
         self.problems: dict[str, str] = {}
         """By a note's id: why it could not be sent when it was due."""
         self.sent: deque[Posted] = deque(maxlen=MOST)
@@ -140,12 +143,12 @@ class Schedule:
 
     async def send_due(self) -> None:
         """Send what is due and not late, once; what cannot be sent is among the `problems`."""
-        async with self._locked():
+        async with self._sending, self._locked():
             await self._send_all_due()
 
     async def send_now(self, note_id: str) -> Posted | None:
         """Send it, however late or early; None where it is gone. Raises NostrError."""
-        async with self._locked():
+        async with self._sending, self._locked():
             note = await asyncio.to_thread(self._read, note_id)
             return None if note is None else await self._send(note)
 
@@ -168,8 +171,9 @@ class Schedule:
         """Seconds until the next look. Raises FolderInUse."""
         waiting = await self.all()
         if any(self._is_due(note) for note in waiting):
-            with FolderLock(self._folder / _LOCK):
-                await self._send_all_due()
+            async with self._sending:
+                with FolderLock(self._folder / _LOCK):
+                    await self._send_all_due()
         ahead = [note.at - self._clock() for note in waiting if note.at > self._clock()]
         return max(min([LOOK_EVERY, *ahead]), 0.0)
 

@@ -43,7 +43,10 @@ class Composer:
 
         async def later(text: str, saver: drafts.DraftSaver, at: int) -> None:
             await main.client.schedule.add(await self._writing(main, text, purpose), at)
-            await saver.sent(text)  # what is scheduled is on disk
+            try:
+                await saver.sent(text)  # what is scheduled is on disk
+            except StoreError as error:
+                self._ui.say(f"It is scheduled, and stays a draft, too: {error}", "warning")
             self._follow_to_other_devices(main, purpose, "")
 
         def kept(text: str) -> None:

@@ -6,17 +6,27 @@ import asyncio
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import InvalidData, SecretFound, SignerUnavailable, StoreError
+from nostr_client.errors import (
+    FolderInUse,
+    InvalidData,
+    SecretFound,
+    SignerUnavailable,
+    StoreError,
+)
+from nostr_client.paths import FolderLock, Paths
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.routing.courier import Courier
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.social import scheduled
+from nostr_client.social.drafts import NEW_NOTE, DraftFile
 from nostr_client.social.scheduled import LATE, Schedule, ScheduledNote
+from nostr_client.social.taken_back import take_back
 from nostr_client.social.writing import Writing
 from tests.social.house import ME, House, house
 from tests.waiting import until
@@ -111,6 +121,58 @@ async def test_time_and_text_change_until_it_is_signed(tmp_path: Path) -> None:
         [event] = await notes_in(h)
         assert event.content == "at nine"
         assert await schedule.change(note.id, at=now + 500) is None
+
+
+async def test_a_signer_may_take_its_time_while_more_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the client sends by itself is no other process that `schedule send` gives up for."""
+    monkeypatch.setattr(scheduled, "LOCK_LIMIT", 0.0)
+    signing, sign = asyncio.Event(), LocalSigner.sign
+    asked: asyncio.Task[None] | None = None
+
+    async def slow(signer: LocalSigner, draft: Draft) -> Event:
+        signing.set()
+        await until(lambda: asked is not None)
+        assert asked is not None
+        await asyncio.wait([asked], timeout=0.1)
+        return await sign(signer, draft)
+
+    monkeypatch.setattr(LocalSigner, "sign", slow)
+    async with house(tmp_path) as h:
+        schedule = schedule_of(h, tmp_path)
+        await schedule.add(SOON, int(h.clock.now) + 1)
+        h.clock.now += 2
+        async with kept(schedule):
+            await signing.wait()
+            asked = asyncio.create_task(schedule.send_due())
+            await asked
+        assert len(await notes_in(h)) == 1
+
+
+async def test_what_cannot_be_taken_back_is_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be sent twice, once from the schedule and once by its person."""
+    monkeypatch.setattr(scheduled, "LOCK_LIMIT", 0.0)
+    where = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
+    draft = DraftFile(where, ME, NEW_NOTE)
+    async with house(tmp_path) as h:
+        schedule = schedule_of(h, tmp_path)
+        note = await schedule.add(SOON, int(h.clock.now) + 100)
+        withdraw = partial(schedule.take_back, note.id)
+        draft.write("begun")
+        with FolderLock(tmp_path / "scheduled" / scheduled._LOCK), pytest.raises(FolderInUse):
+            await take_back(where, ME, note.writing, withdraw)
+        assert draft.read() == "begun"
+        kept_draft = await take_back(where, ME, note.writing, withdraw)
+        assert kept_draft is not None
+        assert kept_draft.file.name == NEW_NOTE
+        both = draft.read()
+        assert both.endswith("begun")
+        assert SOON.text in both
+        assert await take_back(where, ME, note.writing, withdraw) is None, "it is gone"
+        assert draft.read() == both
 
 
 async def test_a_crash_after_signing_sends_that_event_and_no_other(

@@ -15,16 +15,10 @@ from textual.widgets import Static
 
 from nostr_client.errors import InvalidEvent, NostrError
 from nostr_client.safe_text import first_lines
-from nostr_client.social.drafts import (
-    DraftFile,
-    KeptDraft,
-    PutBack,
-    kept_drafts,
-    private_room,
-    put_back,
-)
+from nostr_client.social.drafts import DraftFile, KeptDraft, kept_drafts, private_room
 from nostr_client.social.scheduled import HERE_ONLY, ScheduledNote
 from nostr_client.social.synced_drafts import SyncedDraft
+from nostr_client.social.taken_back import put_back, take_back
 from nostr_client.social.unplaced import UnplacedNote
 from nostr_client.social.views import Posted, RelayRow
 from nostr_client.social.when import HOW, parse_when
@@ -241,32 +235,26 @@ class DraftsPane(PaneView):
             self._act(lambda actions: self._take_back(actions, event.id, writing))
 
     async def _take_back(self, actions: Actions, event_id: str, writing: Writing) -> None:
-        # First, so that it lies somewhere always.
-        kept = await self._put_back(writing)
+        withdraw = partial(self._client.unplaced.take_back, event_id)
         try:
-            await self._client.unplaced.take_back(event_id)
+            await take_back(self._client.paths, self._client.pubkey, writing, withdraw)
         except NostrError as error:
-            await kept.undo()
             actions.say(f"It stays as it is: {error}", "warning")
         else:
             actions.post(WriteOn(writing.reply_to, writing.quote))
 
     async def _write_on_synced(self, synced: SyncedDraft) -> None:
         """It is a draft of this machine from then on, which goes on with the other one."""
-        kept = await self._put_back(synced.writing)
+        client = self._client
+        kept = await put_back(client.paths, client.pubkey, synced.writing)
         await self._client.synced_drafts.adopt(kept.file.name, synced.identifier)
         self._elsewhere = tuple(one for one in self._elsewhere if one != synced)
         self.post_message(WriteOn(synced.writing.reply_to, synced.writing.quote))
 
-    async def _put_back(self, writing: Writing) -> PutBack:
-        return await put_back(self._client.paths, self._client.pubkey, writing)
-
     async def _write_on_scheduled(self, note: ScheduledNote) -> None:
-        writing = note.writing
-        # First, so that it lies somewhere always.
-        kept = await self._put_back(writing)
-        if await self._client.schedule.take_back(note.id) is None:
-            await kept.undo()
+        client, writing = self._client, note.writing
+        withdraw = partial(client.schedule.take_back, note.id)
+        if await take_back(client.paths, client.pubkey, writing, withdraw) is None:
             self.post_message(Say("It is too late to change it: it is being sent.", "warning"))
             return
         self.post_message(WriteOn(writing.reply_to, writing.quote))
