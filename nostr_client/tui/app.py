@@ -26,7 +26,7 @@ from textual.theme import Theme
 from textual.widgets import Static
 
 from nostr_client.client import NostrClient
-from nostr_client.errors import NostrError, StoreError
+from nostr_client.errors import StoreError
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.safe_text import safe_line
 from nostr_client.tui import session_lock, themes
@@ -37,7 +37,6 @@ from nostr_client.tui.app_messages import (
     Open,
     OpenCopies,
     OpenPicture,
-    Say,
     UseAccount,
     Write,
     WriteOn,
@@ -60,6 +59,7 @@ from nostr_client.tui.own_keys_app import OwnKeysApp
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.posix_signals import tolerant_driver
 from nostr_client.tui.preferences import load_preferences, save_theme
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.auth import AuthQuestionDialog
 from nostr_client.tui.screens.backup import BackupScreen
 from nostr_client.tui.screens.bunker import VisitDialog
@@ -205,15 +205,8 @@ class NostrApp(OwnKeysApp[int]):
 
     def start(self, work: Work, group: str) -> None:
         """Run work off the keys' path; an error of ours is said and ends nothing else."""
-
-        async def guarded() -> None:
-            try:
-                await work()
-            except NostrError as error:
-                self.say(str(error), "error")
-
         # A task that is begun on a screen would hold that screen, and all it shows, to its own end.
-        self._outside.copy().run(start_worker, self, guarded, group)
+        self._outside.copy().run(start_worker, self, work, group)
 
     def _on_auth_url(self, address: str) -> None:
         """A bunker wants its person to go there: from whichever task it is heard."""

@@ -85,11 +85,3 @@ class UseAccount(Message):
     """Use this account from now on."""
 
     account: Account
-
-
-@dataclass
-class Say(Message):
-    """A short word to the person; `text` is shown as it is, never as markup."""
-
-    text: str
-    severity: str = "information"

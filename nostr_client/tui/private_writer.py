@@ -12,8 +12,8 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.social.drafts import DraftFile, DraftSaver, SealedDraftSaver, private_room
 from nostr_client.social.messages.views import PrivateMessage
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import quoted
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.private_compose import MessageOptions, PrivateComposeScreen
 from nostr_client.tui.workers import start_worker
 

@@ -15,11 +15,12 @@ from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.messages.views import ChangeKind, Conversation, Delivery, PrivateMessage
 from nostr_client.social.mute_matcher import MuteMatcher
-from nostr_client.tui.app_messages import Open, Say
+from nostr_client.tui.app_messages import Open
 from nostr_client.tui.keymap import Key, KeyGroup, with_keys
 from nostr_client.tui.message_renderer import MessageRenderer
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.private_writer import PrivateWriter
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.message_details import MessageDetailsScreen
 from nostr_client.tui.targets import PersonTarget, RoomTarget
@@ -28,7 +29,7 @@ from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Chosen, Highlighted
 from nostr_client.tui.widgets.message_list import MessageList
 from nostr_client.tui.widgets.static_text import StillText
-from nostr_client.tui.workers import Work, start_worker
+from nostr_client.tui.workers import start_worker
 
 STEP: Final = 500
 """Messages, the newest, that are shown; so many more whenever the oldest of them is selected."""
@@ -125,7 +126,7 @@ class RoomPanel(Vertical):
         """Whom and what the account mutes may have changed since it was drawn."""
         target, before = self.target, self._drawn_by
         if target is not None and before not in (None, self._client.mutes.matcher):
-            self._start(partial(self._show, target), "mutes")
+            start_worker(self, partial(self._show, target), "mutes")
 
     @property
     def chosen(self) -> PrivateMessage | None:
@@ -241,7 +242,8 @@ class RoomPanel(Vertical):
         newest = max((message.created_at for message in shown if message.unread), default=0)
         if newest > self._seen and self.messages.has_focus:
             self._seen = newest
-            self._start(partial(self._client.messages.mark_read, target.members, newest), "read")
+            read = partial(self._client.messages.mark_read, target.members, newest)
+            start_worker(self, read, "read")
 
     def on_windowed_list_highlighted(self, message: Highlighted) -> None:
         """The oldest that is shown is reached: show older ones, if there are."""
@@ -251,20 +253,9 @@ class RoomPanel(Vertical):
         if chosen is not None and chosen.id == self._oldest and not self._all:
             self._most += STEP
             if (target := self.target) is not None:
-                self._start(partial(self._show, target), "older")
+                start_worker(self, partial(self._show, target), "older")
 
     # Acts
-
-    def _start(self, work: Work, group: str) -> None:
-        """Off the keys' path; what goes wrong is said."""
-
-        async def guarded() -> None:
-            try:
-                await work()
-            except NostrError as error:
-                self.post_message(Say(str(error), "error"))
-
-        start_worker(self, guarded, group)
 
     def action_details(self) -> None:
         if (message := self.chosen) is not None:
@@ -286,7 +277,7 @@ class RoomPanel(Vertical):
 
     def action_accept(self) -> None:
         if (target := self.target) is not None:
-            self._start(partial(self._accept, target), "write")
+            start_worker(self, partial(self._accept, target), "write")
 
     async def _accept(self, target: RoomTarget) -> None:
         await self._client.messages.accept(target.members)
@@ -294,11 +285,11 @@ class RoomPanel(Vertical):
 
     def action_say(self) -> None:
         if self._writer is not None:
-            self._start(self._writer.write, "write")
+            start_worker(self, self._writer.write, "write")
 
     def action_answer(self) -> None:
         if self._writer is not None and (message := self.chosen) is not None:
-            self._start(partial(self._writer.write, message), "write")
+            start_worker(self, partial(self._writer.write, message), "write")
 
     def action_edit(self) -> None:
         message = self.chosen
@@ -307,18 +298,18 @@ class RoomPanel(Vertical):
         elif message.file is not None:
             self.post_message(Say("A file is not edited."))
         elif self._writer is not None:
-            self._start(partial(self._writer.edit, message), "write")
+            start_worker(self, partial(self._writer.edit, message), "write")
 
     def action_react(self) -> None:
         if (message := self.chosen) is not None:
-            self._start(partial(self._client.messages.react, message.id, "♥"), "write")
+            start_worker(self, partial(self._client.messages.react, message.id, "♥"), "write")
 
     def action_save(self) -> None:
         message = self.chosen
         if message is None or message.file is None:
             self.post_message(Say("There is no file in this message."))
         else:
-            self._start(partial(self._save, message.id), "save")
+            start_worker(self, partial(self._save, message.id), "save")
 
     async def _save(self, message_id: str) -> None:
         path = await self.app.push_screen_wait(PromptDialog("Save as", "a new file", yes="save"))
@@ -334,7 +325,7 @@ class RoomPanel(Vertical):
     def action_delete(self) -> None:
         message = self.chosen
         if message is not None and message.author == self._client.pubkey:
-            self._start(partial(self._delete, message.id), "write")
+            start_worker(self, partial(self._delete, message.id), "write")
 
     async def _delete(self, message_id: str) -> None:
         question = ConfirmDialog(

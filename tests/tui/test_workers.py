@@ -1,4 +1,4 @@
-"""Workers that are ended before they began."""
+"""Workers that are ended before they began, and that meet errors of ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import partial
 
 from textual.app import App
 
+from nostr_client.errors import StoreError
+from nostr_client.tui.saying import Say
 from nostr_client.tui.workers import start_worker
 
 
@@ -24,3 +26,21 @@ async def test_what_is_ended_before_its_first_step_leaves_nothing_behind() -> No
         await app.workers.wait_for_complete([one for one in app.workers if one.group == "second"])
     gc.collect()  # a coroutine that nobody awaited would be a warning, and so an error
     assert done == [2]
+
+
+async def test_an_error_of_ours_is_said_and_does_not_end_the_app() -> None:
+    said: list[str] = []
+
+    class Told(App[None]):
+        def on_say(self, message: Say) -> None:
+            said.append(message.text)
+
+    async def work() -> None:
+        raise StoreError("the disk is full")
+
+    app = Told()
+    async with app.run_test() as pilot:
+        await start_worker(app.screen, work, "work").wait()
+        await pilot.pause()
+        assert said == ["the disk is full"]
+        assert app.is_running

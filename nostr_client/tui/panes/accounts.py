@@ -16,9 +16,10 @@ from nostr_client.accounts.account import Account
 from nostr_client.accounts.keyfiles import Protection
 from nostr_client.errors import AccountError, NostrError
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.app_messages import AddAccount, Open, Say, UseAccount
+from nostr_client.tui.app_messages import AddAccount, Open, UseAccount
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.secret import SecretScreen
 from nostr_client.tui.targets import SectionTarget

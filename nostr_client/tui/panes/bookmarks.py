@@ -12,9 +12,9 @@ from textual.widgets import Static
 from nostr_client.errors import NostrError
 from nostr_client.social.bookmarks import Bookmark
 from nostr_client.social.views import RelayRow
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.workers import start_worker

@@ -25,9 +25,10 @@ from nostr_client.social.when import HOW, parse_when
 from nostr_client.social.writing import Writing
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.registry import ACT_BY_ID
-from nostr_client.tui.app_messages import ActRequest, Open, Say, WriteOn
+from nostr_client.tui.app_messages import ActRequest, Open, WriteOn
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.targets import NoteTarget, RoomTarget
 from nostr_client.tui.time_format import moment

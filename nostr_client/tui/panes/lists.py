@@ -22,10 +22,11 @@ from nostr_client.social.list_versions import NAMES, changes_between, is_fork, i
 from nostr_client.social.list_words import change_lines, item_line, size_of
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
-from nostr_client.tui.app_messages import ActRequest, Say
+from nostr_client.tui.app_messages import ActRequest
 from nostr_client.tui.copies_lines import DIM
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.time_format import minute, passed
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.static_text import set_text

@@ -24,12 +24,13 @@ from nostr_client.social.messages.views import Conversation, MessagesStatus, Pri
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.messaging import new_conversation
-from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.app_messages import ActRequest, Open
 from nostr_client.tui.keymap import LIST, WAY, Key, KeyGroup, key_for, with_keys
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.room_panel import KEYS as ROOM_KEYS
 from nostr_client.tui.room_panel import RoomPanel
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import ConfirmDialog, PromptDialog
 from nostr_client.tui.screens.found_messages import FoundMessagesScreen
 from nostr_client.tui.targets import RoomTarget, Target

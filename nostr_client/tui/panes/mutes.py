@@ -20,9 +20,10 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.lists import CLOSED
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.muting import mute_word, unmute
-from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.app_messages import ActRequest, Open
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.targets import NoteTarget, PersonTarget, TagTarget
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList

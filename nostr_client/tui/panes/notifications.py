@@ -24,7 +24,7 @@ from nostr_client.social.notification_views import (
 )
 from nostr_client.social.views import Cursor, RelayRow
 from nostr_client.tui.acts.registry import ACT_BY_ID
-from nostr_client.tui.app_messages import Open, Say
+from nostr_client.tui.app_messages import Open
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.notification_renderer import (
     NAMED,
@@ -33,6 +33,7 @@ from nostr_client.tui.notification_renderer import (
     items_of,
 )
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.targets import AddressTarget, NoteTarget, PersonTarget, Target
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.list_messages import Chosen, Highlighted

@@ -15,9 +15,10 @@ from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.grouping import create, follow_all, strike, words_of
-from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.app_messages import ActRequest, Open
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
+from nostr_client.tui.saying import Say
 from nostr_client.tui.targets import AddressTarget
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
 from nostr_client.tui.widgets.windowed_list import WindowedList

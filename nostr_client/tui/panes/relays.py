@@ -21,11 +21,12 @@ from nostr_client.resilience.audit_words import MOST_RELAYS
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.acts.joining import join_or_leave
-from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.app_messages import ActRequest, Open
 from nostr_client.tui.environment import CheckRelay
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, key_for, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.relay_lines import portrait_lines
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.audit import AuditScreen
 from nostr_client.tui.screens.auth import AuthListScreen
 from nostr_client.tui.screens.relay_check import RelayCheckScreen

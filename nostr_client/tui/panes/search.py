@@ -9,11 +9,11 @@ from nostr_client.errors import NostrError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.search import RelayFindings
 from nostr_client.social.views import Cursor, NoteView
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.find_rows import relay_words
 from nostr_client.tui.keymap import with_keys
 from nostr_client.tui.panes.feed_pane import FeedPane
 from nostr_client.tui.panes.pane import Pane, PaneContext
+from nostr_client.tui.saying import Say
 from nostr_client.tui.workers import start_worker
 
 NOTHING_YET: Final = (

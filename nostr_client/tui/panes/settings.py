@@ -17,11 +17,12 @@ from nostr_client.paths import Paths
 from nostr_client.redact import redacted
 from nostr_client.safe_text import safe_line
 from nostr_client.toml_file import load_toml
-from nostr_client.tui.app_messages import Say, Unfolded
+from nostr_client.tui.app_messages import Unfolded
 from nostr_client.tui.fact_rows import FactRenderer, FactRow
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, with_keys
 from nostr_client.tui.panes.pane import Pane, PaneContext, PaneView
 from nostr_client.tui.pictures import Pictures
+from nostr_client.tui.saying import Say
 from nostr_client.tui.widgets.items import FixedItems
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker

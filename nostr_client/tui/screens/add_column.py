@@ -11,8 +11,8 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import InvalidData
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.tui.acts.grouping import words_of
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.panes.registry import PANES
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.choice import ChoiceDialog, Offered
 from nostr_client.tui.screens.dialogs import PromptDialog
 from nostr_client.tui.targets import AddressTarget

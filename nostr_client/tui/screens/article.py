@@ -15,12 +15,12 @@ from nostr_client.protocol.event import Event
 from nostr_client.social.views import ThreadView
 from nostr_client.tasks import together
 from nostr_client.tui.acts.registry import NOTE
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.article_renderer import ArticleRenderer, article_rows
 from nostr_client.tui.faces.registry import called
 from nostr_client.tui.keymap import LIST, KeyGroup, hints
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.registry import EVERYWHERE
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import AddressTarget
 from nostr_client.tui.widgets.hint_line import HintLine

@@ -19,8 +19,8 @@ from nostr_client.social.media.uploads import (
     UploadReport,
     read_file,
 )
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import with_keys
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.workers import start_worker
 

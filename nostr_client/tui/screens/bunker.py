@@ -20,8 +20,8 @@ from nostr_client.accounts.qr import qr_lines
 from nostr_client.errors import NostrError
 from nostr_client.nips.nip46 import BunkerUri
 from nostr_client.safe_text import safe_line
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Key, KeyGroup, hints, keyed, with_keys
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.screens.form import FormScreen, field, prose
 from nostr_client.tui.screens.key_setup import AddedAccount

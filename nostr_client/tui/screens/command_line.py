@@ -12,10 +12,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nostr_client.social.pointers import SecretPointer, pointed_at
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.commands import NamedCommand, matching, meant
 from nostr_client.tui.completing import Offer
 from nostr_client.tui.keymap import Key, KeyGroup
+from nostr_client.tui.saying import Say
 from nostr_client.tui.widgets.completion_list import CompletionList
 from nostr_client.tui.widgets.inputs import LineInput
 

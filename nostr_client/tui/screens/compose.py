@@ -18,8 +18,8 @@ from textual.widgets import Static, TextArea
 
 from nostr_client.errors import SignerUnavailable, SigningRefused, StoreError
 from nostr_client.social.drafts import SAVE_AFTER, DraftSaver, SealedDraftSaver, put_before
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import WRITING, keyed
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.inputs import NoteTextArea
 from nostr_client.tui.widgets.message_line import MessageLine

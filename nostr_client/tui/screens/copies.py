@@ -16,10 +16,11 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.safe_text import first_lines
 from nostr_client.social.views import NoteView
-from nostr_client.tui.app_messages import ActRequest, Say
+from nostr_client.tui.app_messages import ActRequest
 from nostr_client.tui.copies_lines import copy_lines
 from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.polling import poll
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.static_text import set_text
 from nostr_client.tui.workers import start_worker

@@ -8,11 +8,11 @@ from textual.app import ComposeResult
 
 from nostr_client.client import NostrClient
 from nostr_client.tui.acts.registry import NOTE
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import LIST, KeyGroup, hints
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.panes.registry import EVERYWHERE
 from nostr_client.tui.polling import poll
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import Target
 from nostr_client.tui.widgets.hint_line import HintLine

@@ -27,7 +27,7 @@ from nostr_client.routing.auth_policy import disclosure
 from nostr_client.routing.authentication import Authenticator
 from nostr_client.social.key_leaks import KeyLeak, leak_words
 from nostr_client.social.views import NoteView, RelayRow
-from nostr_client.tui.app_messages import Open, Say
+from nostr_client.tui.app_messages import Open
 from nostr_client.tui.environment import Environment
 from nostr_client.tui.held_acts import HeldActs
 from nostr_client.tui.keymap import COLUMNS, hints, with_keys
@@ -39,6 +39,7 @@ from nostr_client.tui.pictures import Pictures, wanted_by
 from nostr_client.tui.place_keeper import KEEP_EVERY, PlaceKeeper
 from nostr_client.tui.polling import poll
 from nostr_client.tui.preferences import AccountPlace
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.add_column import ask_for_column
 from nostr_client.tui.screens.auth import say_purpose
 from nostr_client.tui.targets import NoteTarget

@@ -24,10 +24,10 @@ from nostr_client.social.messages.views import (
     PrivateMessage,
 )
 from nostr_client.store.contract import Copy, CopyState
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Key, KeyGroup, keyed, with_keys
 from nostr_client.tui.message_renderer import DELIVERED
 from nostr_client.tui.names import NameCache
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.time_format import ahead, minute
 from nostr_client.tui.widgets.send_progress import relay_name

@@ -16,11 +16,12 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
 from nostr_client.tui.acts.grouping import follow_all, words_of
 from nostr_client.tui.acts.registry import NOTE
-from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.app_messages import ActRequest, Open
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.polling import poll
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.choice import ChoiceDialog, Offered
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import AddressTarget, PersonTarget

@@ -23,11 +23,11 @@ from nostr_client.social.draft_text import DraftText
 from nostr_client.social.scheduled import HERE_ONLY
 from nostr_client.social.views import NoteView
 from nostr_client.social.when import HOW, parse_when
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.completing import MentionNames, Offer, offers, typed_in
 from nostr_client.tui.external_editor import edited_by_editor
 from nostr_client.tui.keymap import WRITING, WRITING_NOTE, keyed
 from nostr_client.tui.note_renderer import quoted
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.attach import AttachScreen
 from nostr_client.tui.screens.compose import ComposeScreen, Submit
 from nostr_client.tui.screens.dialogs import PromptDialog, key_words

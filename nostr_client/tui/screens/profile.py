@@ -24,7 +24,7 @@ from nostr_client.social.follows import follows_of
 from nostr_client.social.views import Cursor, NoteView, Profile
 from nostr_client.tui.acts.act import PersonAct
 from nostr_client.tui.acts.registry import ACT_BY_ID, NOTE, PERSON
-from nostr_client.tui.app_messages import Open, Say
+from nostr_client.tui.app_messages import Open
 from nostr_client.tui.avatars import HEAD_ACROSS, HEAD_ROWS
 from nostr_client.tui.fact_rows import FactRenderer, FactRow
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints, with_keys
@@ -38,6 +38,7 @@ from nostr_client.tui.profile_rows import (
     mutual_words,
     relay_rows_of,
 )
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import PersonTarget
 from nostr_client.tui.widgets.feed import NoteFeed

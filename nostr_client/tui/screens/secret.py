@@ -11,8 +11,8 @@ from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import Static
 
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Key, KeyGroup, keyed
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 
 SHOWN_FOR: Final = 20.0

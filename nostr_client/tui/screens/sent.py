@@ -12,9 +12,9 @@ from textual.widgets import Static
 
 from nostr_client.client import NostrClient
 from nostr_client.safe_text import first_lines
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.polling import poll
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.send_progress import Sending, SendProgress
 from nostr_client.tui.workers import start_worker

@@ -19,9 +19,10 @@ from nostr_client.errors import NostrError
 from nostr_client.kit.last_kit import LastKit, last_kit
 from nostr_client.resilience.copy_words import Mending, MendingStep, to_mend, untracked_words
 from nostr_client.routing.survival import AccountSurvival
-from nostr_client.tui.app_messages import ActRequest, MakeBackup, Open, Say
+from nostr_client.tui.app_messages import ActRequest, MakeBackup, Open
 from nostr_client.tui.copies_lines import DIM, holding_lines
 from nostr_client.tui.keymap import HELP, Key, KeyGroup, hints, key_for, with_keys
+from nostr_client.tui.saying import Say
 from nostr_client.tui.targets import SectionTarget
 from nostr_client.tui.time_format import passed
 from nostr_client.tui.widgets.hint_line import HintLine

@@ -10,8 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import Key, KeyGroup, hints
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.dialogs import key_words
 
 INVITATION: Final = (

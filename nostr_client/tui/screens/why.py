@@ -17,11 +17,12 @@ from nostr_client.safe_text import safe_line
 from nostr_client.social.sets import NamedSet
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
-from nostr_client.tui.app_messages import ActRequest, Open, Say
+from nostr_client.tui.app_messages import ActRequest, Open
 from nostr_client.tui.fact_rows import FactRenderer, FactRow
 from nostr_client.tui.keymap import LIST, Key, KeyGroup, hints
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.polling import poll
+from nostr_client.tui.saying import Say
 from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import NoteTarget, PersonTarget, RelayTarget, WhyTarget
 from nostr_client.tui.why_lines import (

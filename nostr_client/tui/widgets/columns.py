@@ -19,9 +19,9 @@ from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError
 from nostr_client.social.views import NoteView, RelayRow
 from nostr_client.tui.acts.grouping import words_of
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.panes.pane import PaneContext, PaneView
 from nostr_client.tui.panes.registry import PANES
+from nostr_client.tui.saying import Say
 from nostr_client.tui.targets import AddressTarget
 from nostr_client.tui.widgets.note_list import NoteList
 from nostr_client.tui.widgets.pager import PAGE

@@ -18,9 +18,9 @@ from nostr_client.errors import NostrError
 from nostr_client.social.acquaintances import Acquaintances
 from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import Cursor, NoteView
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.keymap import OPEN_FEED, key_for, with_keys
 from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.saying import Say
 from nostr_client.tui.timeline_source import ReadPage, TimelineSource, without
 from nostr_client.tui.widgets.arrivals import MOST_WAITING
 from nostr_client.tui.widgets.list_messages import Failed, Filled, Unseen

@@ -6,9 +6,10 @@ from functools import partial
 from typing import TypeVar
 
 from nostr_client.social.views import NoteView
-from nostr_client.tui.app_messages import OpenPicture, Say
+from nostr_client.tui.app_messages import OpenPicture
 from nostr_client.tui.note_renderer import NoteRenderer
 from nostr_client.tui.pictures import pictures_of
+from nostr_client.tui.saying import Say
 from nostr_client.tui.widgets.fetching_list import FetchingList, Load
 
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from nostr_client.social.referenced_events import missing_from
 from nostr_client.social.views import ThreadView
 from nostr_client.store.rules import address_filter
 from nostr_client.tasks import together
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import NoteRenderer, copies_line
+from nostr_client.tui.saying import Say
 from nostr_client.tui.targets import NoteTarget
 from nostr_client.tui.thread_renderer import ThreadRenderer, thread_rows
 from nostr_client.tui.widgets.items import FixedItems

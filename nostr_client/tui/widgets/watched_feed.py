@@ -16,8 +16,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.safe_text import safe_line
 from nostr_client.social.views import Cursor, NoteView
 from nostr_client.tasks import together
-from nostr_client.tui.app_messages import Say
 from nostr_client.tui.note_renderer import NoteRenderer
+from nostr_client.tui.saying import Say
 from nostr_client.tui.timeline_source import ReadPage
 from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.workers import start_worker
