@@ -8,6 +8,9 @@ it.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +26,9 @@ from nostr_client.tasks import together
 MOST_PROVIDERS: Final = 5
 FETCH_LIMIT: Final = 4.0
 """Seconds for the list, and for what they say."""
+CLOSED_FOR: Final = 60.0
+"""Seconds for which a list that could not be opened is not tried again: a bunker that is away takes
+half a minute to be so, and one that is there may ask a person each time."""
 MOST_RANK: Final = 100
 RANK: Final = f"{kinds.USER_ASSERTION}:rank"
 
@@ -54,6 +60,9 @@ class Assertions:
         """The last version that was read whole (its id), and what it holds."""
         self._has_asked = False
         """Were relays asked for the list, since the client began?"""
+        self._opening = asyncio.Lock()
+        self._closed = "", 0.0
+        """The last version that could not be read whole, and until when it is not tried again."""
 
     async def entries(self) -> Entries:
         """What the list holds; `closed` where it has a private part that cannot be read just now.
@@ -61,15 +70,20 @@ class Assertions:
         event = await self._list.event() if self._owner else None
         if event is None:
             return Entries()
-        if event.id != self._read[0]:  # opened once: a bunker takes a second for it
-            try:
-                held = await self._list.entries()
-            except SignerUnavailable:
-                held = Entries(event.tags, (), closed=True)
-            if held.closed:
+        async with self._opening:  # once for all who wait: a bunker takes its time
+            if event.id == self._read[0]:
+                return self._read[1]
+            held = Entries(event.tags, (), closed=True)
+            version, until = self._closed
+            if event.id == version and time.monotonic() < until:
                 return held
-            self._read = event.id, held
-        return self._read[1]
+            with contextlib.suppress(SignerUnavailable):
+                held = await self._list.entries()
+            if held.closed:
+                self._closed = event.id, time.monotonic() + CLOSED_FOR
+            else:
+                self._read = event.id, held
+            return held
 
     async def providers(self) -> tuple[TrustProvider, ...]:
         """Those that the list names, `MOST_PROVIDERS` at most, whose relays may be asked. Raises

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from nostr_client.errors import SignerUnavailable, SigningRefused
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.signing.local_signer import LocalSigner
+from nostr_client.social import assertions
 from nostr_client.social.assertions import Assertions, TrustRank
 from nostr_client.social.beginnings import Beginnings
 from nostr_client.social.lookalikes import AGAIN, Lookalikes, looks_of
@@ -101,6 +104,36 @@ async def test_providers_that_only_the_key_shows(tmp_path: Path) -> None:
         said = Assertions(h.courier, h.guard, ME)
         assert [one.pubkey for one in await said.providers()] == [BEN_KEY]
         assert (await said.entries()).closed
+
+
+async def test_a_list_that_cannot_be_opened_is_not_tried_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bunker that is away takes half a minute each time; one that is there asks a person."""
+    asked = 0
+
+    async def away(signer: LocalSigner, peer: str, payload: str) -> str:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        raise problem
+
+    async with LocalSigner(ANA) as signer:
+        mine = signed(ANA, kinds.TRUSTED_PROVIDERS, await signer.nip44_encrypt(ME, "[]"))
+    monkeypatch.setattr(LocalSigner, "nip44_decrypt", away)
+    for problem in (SignerUnavailable("it is away"), SigningRefused("its person said no")):
+        async with house(tmp_path / type(problem).__name__) as h:
+            await h.keep(mine)
+            said, asked = Assertions(h.courier, h.guard, ME), 0
+            for one in await asyncio.gather(*(said.entries() for _ in range(3))):
+                assert one.closed
+            assert asked == 1
+            with monkeypatch.context() as soon:
+                soon.setattr(assertions, "CLOSED_FOR", 0.0)
+                said = Assertions(h.courier, h.guard, ME)
+                assert (await said.entries()).closed
+                assert (await said.entries()).closed
+            assert asked == 3, "it is tried another time"
 
 
 async def test_follow_lists_of_those_who_are_followed_are_fetched_once(tmp_path: Path) -> None:

@@ -290,15 +290,19 @@ class ProfileScreen(TargetScreen):
         self._followed = self.pubkey in await self._client.follows.pubkeys()
         self._status = (await self._client.statuses.of([self.pubkey])).get(self.pubkey, "")
         self._pinned = await self._client.pins.of(self.pubkey)
+        self._draw_head()  # whom the account trusts may be told by a bunker, which takes its time
+        if self._tab not in _FEEDS:
+            await self._draw_facts(self._tab)
         self._ranks = [
             f"{one.rank}/100 by {(await self._client.profiles.get(one.provider)).label}"
             for one in await self._client.assertions.of(self.pubkey)
         ]
         self._closed = (await self._client.assertions.entries()).closed
+        self._draw_head()
+
+    def _draw_head(self) -> None:
         set_text(self, "#about", self._about())
         self._draw_face()
-        if self._tab not in _FEEDS:
-            await self._draw_facts(self._tab)
 
     def _about(self) -> Content:
         profile, dim = self._profile, "$foreground 60%"
