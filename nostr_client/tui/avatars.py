@@ -92,7 +92,7 @@ class Avatars:
             drawn += [Content("")] * (rows - len(drawn))
             drawn = [line.pad_right(across - line.cell_length) for line in drawn]
             self._drawn[profile.picture, across] = drawn
-        return drawn
+        return list(drawn)
 
     def beside(self, profile: Profile, lines: Sequence[Content]) -> list[Content]:
         """A row of a list with the person's picture at its left, `INDENT` cells wider."""

@@ -47,6 +47,9 @@ async def test_whose_come_and_in_which_room() -> None:
     assert [line.cell_length for line in after] == [line.cell_length for line in before]
     assert HALF in after[0].plain
     assert len(on.lines(BEN, ACROSS, ROWS)) == ROWS
+    tall = [Content("Ben"), Content("who has"), Content("a long name")]
+    for lines in (tall, tall, row):
+        assert len(on.beside(BEN, lines)) == max(len(lines), ROWS), "as often as it is drawn"
     assert not on.is_missing(BEN)
     on.ask(EVE)
     assert on.is_missing(EVE)

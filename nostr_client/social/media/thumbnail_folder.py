@@ -33,7 +33,7 @@ class Pixels(msgspec.Struct, frozen=True):
     data: bytes
 
     def __post_init__(self) -> None:
-        if len(self.data) != 3 * self.width * self.height:
+        if not self.data or len(self.data) != 3 * self.width * self.height:
             raise InvalidData("these are not the pixels of a picture of this size")
 
 

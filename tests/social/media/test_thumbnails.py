@@ -139,3 +139,6 @@ def test_the_folder_is_bounded_and_damage_is_nothing(tmp_path: Path) -> None:
     for file in (tmp_path / "pictures").iterdir():
         file.write_bytes(b"damaged")
     assert folder.get("https://a.example/24.png") is None
+    for file in (tmp_path / "pictures").iterdir():
+        file.write_bytes(bytes(4))  # a picture of no pixels
+    assert folder.get("https://a.example/24.png") is None
