@@ -6,7 +6,6 @@ Leaving and locking keep what is being written first.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,6 +18,7 @@ from nostr_client.accounts.keyfiles import Protection
 from nostr_client.client import NostrClient
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_text
+from nostr_client.tui import garbage
 from nostr_client.tui.actions import Actions
 from nostr_client.tui.acts.registry import ACT_BY_ID
 from nostr_client.tui.alerts import Alerts
@@ -288,7 +288,7 @@ class AccountSession:
         self._ways_back = ways_back
         if self.main is not None:
             self.main.go_to(section)
-        gc.collect()  # what was decrypted hangs in circles; full rounds are rare (`garbage`)
+        garbage.collect_all()  # what was decrypted hangs in circles; full rounds are rare
 
     async def _unlock(self, account: Account, message: Message | None = None) -> None:
         """The account was opened for reading, or locked: ask for its key after all, go back to

@@ -31,6 +31,13 @@ def set_aside() -> None:
     gc.enable()
 
 
+def collect_all() -> None:
+    """A full round through what was set aside, too, which is so no more: what hangs on something
+    that goes a moment later would stay for good."""
+    gc.unfreeze()
+    gc.collect()
+
+
 async def quiet(since_key: Callable[[], float]) -> None:
     """Wait for a quiet moment; `since_key` says how many seconds ago the last key was."""
     while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,24 @@ async def test_full_rounds_are_made_when_no_key_has_come_for_a_moment(
         assert await looked(60, 1) == 2
     finally:
         task.cancel()
+
+
+def test_of_what_is_closed_nothing_stays_though_it_was_set_aside() -> None:
+    class Circle:
+        def __init__(self) -> None:
+            self.own = self
+
+    circle = Circle()
+    there = weakref.ref(circle)
+    gc.freeze()
+    del circle
+    gc.collect()
+    assert there() is not None
+    try:
+        garbage.collect_all()
+        assert there() is None
+    finally:
+        gc.freeze()  # as the tests have it
 
 
 def test_threads_hand_python_over_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,6 +124,7 @@ async def test_a_room_is_left_and_found_again(
         await type_in(pilot, "more")
         assert app.main is not None
         opened = weakref.ref(app.main.client.messages)
+        gc.freeze()  # as is done a moment after the start
         async with locked(app):
             clocks.monotonic += HOUR
         assert app.main.pane.name == "messages"
