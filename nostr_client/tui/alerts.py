@@ -8,17 +8,20 @@ comes within `GAP` seconds is one notification, however much it is.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from nostr_client.client import NostrClient
-from nostr_client.errors import NostrError
+from nostr_client.errors import NostrError, StoreError
 from nostr_client.safe_text import safe_line
 from nostr_client.social.notification_views import Notification, NotificationSort
 from nostr_client.tui.names import NameCache
 from nostr_client.tui.rings import Ring
+
+log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 5.0
 GAP: Final = 30.0
@@ -80,7 +83,10 @@ class Alerts:
             ring = await self._open_ring()
             while True:
                 await asyncio.sleep(LOOK_EVERY)
-                await self.look(ring)
+                try:
+                    await self.look(ring)
+                except StoreError as error:  # it is told at a later look
+                    log.info("what came is not told yet: %s", error)
         except NostrError as error:
             self._say(f"Nothing is told outside of this window: {error}", "warning")
 

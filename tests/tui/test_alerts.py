@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nostr_client.errors import ConfigError
+from nostr_client.errors import ConfigError, StoreError
 from nostr_client.social.notification_views import Notification, NotificationSort
 from nostr_client.tui import alerts, rings
 from nostr_client.tui.alerts import GAP, Alerts
@@ -137,9 +137,20 @@ async def test_what_cannot_be_shown_is_said_once_and_is_no_trouble(
     async def broken(text: str) -> None:
         raise ConfigError("no desktop")
 
+    looks, rows = 0, desk.alerts._rows
+
+    async def busy_first() -> list[str]:
+        nonlocal looks
+        looks += 1
+        if looks == 1:
+            raise StoreError("the store is busy")
+        return await rows()
+
     monkeypatch.setattr(desk, "ring", broken)
+    monkeypatch.setattr(desk.alerts, "_rows", busy_first)
     desk.now += 2
     await desk.alerts.keep()
+    assert looks == 2, "trouble with the store passes"
     assert desk.said == ["Nothing is told outside of this window: no desktop"]
     monkeypatch.setattr(rings.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"nostr-client\[desktop\]"):

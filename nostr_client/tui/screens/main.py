@@ -101,11 +101,11 @@ class MainScreen(Screen[None]):
         """Where a note of this account goes, as last seen."""
         self.own_relay_url = ""
         self.awaits_note = False
+        """A note was sent from here and has not come to the lists yet."""
         self._accounts = environment.accounts
         self._saved = False
         self._asked_lists = False
         """Were relays asked for what those follow who are followed?"""
-        """A note was sent from here and has not come to the lists yet."""
         self.names = NameCache(client)
         self.pictures = Pictures(
             client,
@@ -373,8 +373,8 @@ class MainScreen(Screen[None]):
         for url, why in (await self.client.evacuation_survey.ended()).items():
             if url not in self._ended:
                 self._ended.add(url)
-                words = f"{url}: {why}. E among the relays takes you away there."
-                self.post_message(Say(words, "warning"))
+                away = with_keys("{relays.evacuate} among the relays takes you away there.")
+                self.post_message(Say(f"{url}: {why}. {away}", "warning"))
 
     async def _show_auth(self, authenticator: Authenticator) -> None:
         """Which relay wants to know who asks (NIP-42), and what one has learned."""
