@@ -73,6 +73,9 @@ class FixedItems(Generic[T]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._place
+
     def around(self, key: str, reach: int) -> tuple[Sequence[T], bool, bool]:
         """Items up to `reach` above and below `key`, from the top if it is gone.
 

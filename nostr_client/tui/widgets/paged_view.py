@@ -136,6 +136,8 @@ class PagedView(ScrollView, Generic[T]):
         if self._preferred and not len(self._window) and len(source):
             select, self._preferred = select or self._preferred, ""
         anchor = None if select else self._anchor()
+        if anchor is not None and anchor[0] not in source:  # what is at the top is gone
+            anchor = self._selected, 0
         key = select or (anchor[0] if anchor else self._selected)
         items, at_start, at_end = source.around(key, around)
         self._pager.restart(source)
@@ -145,6 +147,8 @@ class PagedView(ScrollView, Generic[T]):
         index = self._window.index_of(select or self._selected)
         if select or index is None:
             self._select(index or 0)
+        if anchor is not None and anchor[0] not in source:
+            self._scroll(0)
         self.post_message(Filled(self, not items))
 
     def go_to(self, key: str) -> None:

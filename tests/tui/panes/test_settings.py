@@ -33,7 +33,7 @@ async def test_the_section_of_settings(world: World) -> None:
     await world.watched()
     async with world.at_home() as (app, pilot):
         app.open(SectionTarget("settings"))
-        await sees(app, "set here    copies")
+        await sees(app, "set here      copies")
         assert "config.toml" in shown(app)
         await pilot.press("v")
         await told(app, "Pictures ")

@@ -113,6 +113,27 @@ async def test_a_new_state_lays_out_only_what_is_near() -> None:
         assert selected(app) == 100
 
 
+async def test_a_new_state_without_what_was_in_view_is_not_blank() -> None:
+    """As of a list of which most was thrown away, or is not what is sought."""
+
+    def state(*numbers: int) -> FixedItems[Row]:
+        return FixedItems([row(number) for number in numbers], lambda item: str(item.number))
+
+    async with running(Rows(10)) as (app, pilot):
+        app.list.renew(state(*range(400, 0, -1)))
+        await tap(pilot, "G")
+        app.list.renew(state(1_000, 999, 998))
+        await pilot.pause()
+        assert [item.number for item in app.list.in_view] == [1_000, 999, 998]
+        assert selected(app) == 1_000
+        app.list.renew(state(*range(400, 0, -1)))
+        await tap(pilot, "G")
+        app.list.renew(state(*range(900, 500, -1), 1))
+        await pilot.pause()
+        assert selected(app) == 1, "the cursor stays on what is there still"
+        assert app.list.selected in app.list.in_view
+
+
 async def test_down_and_up_again() -> None:
     async with running(Rows(5_000)) as (app, pilot):
         await tap(pilot, "pagedown", 80)
