@@ -10,11 +10,11 @@ have two tables each (see `schema`), so that each of their segments is walked in
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import product
 from typing import Any, Final, NamedTuple
 
 from nostr_client.store.sqlite.entry_conditions import FIRST_FREE, OF_READER, found, rest_text
@@ -43,7 +43,8 @@ _NEWEST_FIRST: Final = "ORDER BY t.created_at DESC, t.tie DESC, t.seq DESC"
 _ANY_GONE: Final = (
     "(EXISTS (SELECT 1 FROM event WHERE expires <= :p6) OR EXISTS (SELECT 1 FROM leaving))"
 )
-_NAMES: Final = tuple(f"p{number}" for number in range(1, 32_767))
+_NAMES: Final = tuple(f"p{number}" for number in range(1, 513))
+"""Ready: most statements have fewer."""
 _parameters_in = re.compile(r":p(\d+)")
 
 
@@ -56,7 +57,9 @@ class Statement(NamedTuple):
     @property
     def parameters(self) -> dict[str, Any]:
         """By name: Python 3.12.0 to 3.12.3 warn of numbers (gh-117995)."""
-        return dict(zip(_NAMES, self.values, strict=False))
+        many = len(self.values) > len(_NAMES)
+        names = (f"p{number}" for number in itertools.count(1)) if many else _NAMES
+        return dict(zip(names, self.values, strict=False))
 
 
 class _Tables(NamedTuple):
@@ -362,6 +365,6 @@ def _shifted(text: str, by: int) -> str:
 
 def _padded(keys: Sequence[Sequence[int]]) -> list[tuple[int | None, ...]]:
     """The segments, and a few more in which nothing is, so that few different texts are needed."""
-    segments: list[tuple[int | None, ...]] = list(product(*keys))
+    segments: list[tuple[int | None, ...]] = list(itertools.product(*keys))
     nothing = (None,) * len(keys)
     return segments + [nothing] * (rounded(len(segments)) - len(segments))
