@@ -76,7 +76,8 @@ def follow_rows(
     """Whom they follow, in the order of their list; enter opens one."""
     if not people:
         return [FactRow("none", "", "No follow list of theirs is here; relays are asked for it.")]
-    rows = [FactRow("count", "", f"{len(people)} people", "list--dim")]
+    count = "1 person" if len(people) == 1 else f"{len(people):,} people"
+    rows = [FactRow("count", "", count, "list--dim")]
     for pubkey in people[:MOST_PEOPLE]:
         person = profiles.get(pubkey) or Profile(pubkey)
         mark = "you too" if pubkey in yours else ""

@@ -156,7 +156,8 @@ class PeoplePane(PaneView):
         nothing = with_keys(
             "No list yet. {people.new} makes one; {note.put_author} on a note puts its author in."
         )
-        words = f"{mine} of yours, {len(rows) - mine} packs of those you follow"
+        packs = len(rows) - mine
+        words = f"{mine} of yours, {packs} pack{'' if packs == 1 else 's'} of those you follow"
         self._head.update(words if rows else nothing)
 
 
