@@ -650,6 +650,7 @@ async def test_the_second_program_takes_over(house: House, turned_away: list[Pat
 @each_engine
 async def test_what_somebody_publishes_just_now_is_left_to_him(house: House) -> None:
     pace = msgspec.structs.replace(PACE, grace=20.0)
+    house.plan = [A]  # for the whole time: what is planned anew may be so at any moment below
     async with at_work(house.replication(pace)):
         await house.a_round()
         listed = Draft(kinds.RELAY_LIST).sign(KEY, int(house.clock.now))

@@ -78,10 +78,11 @@ def test_threads_hand_python_over_soon(tmp_path: Path, monkeypatch: pytest.Monke
         return 0
 
     before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)  # Python's own: another test may have run the client here
     monkeypatch.setenv("NOSTR_CLIENT_HOME", str(tmp_path))
     monkeypatch.setattr(run, "serve", serve)
     try:
         assert run.run() == 0
     finally:
         sys.setswitchinterval(before)
-    assert seen[0] <= 0.001 < before
+    assert seen[0] <= 0.001
