@@ -18,7 +18,7 @@ PACKAGES = ("nostr_client", "relays")
 
 FLOORS = {
     0: ["errors", "version"],
-    1: ["paths", "safe_text", "redact", "tasks", "core_dumps"],
+    1: ["paths", "safe_text", "redact", "tasks", "core_dumps", "processes"],
     2: ["protocol", "output", "exits", "settings", "toml_file"],
     3: ["nips", "store", "config", "command_line"],
     4: ["signing"],

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from nostr_client.errors import ConfigError
 from nostr_client.paths import environment_for_children
+from nostr_client.processes import end_now
 
 MOST_OUTPUT: Final = 200_000
 """Bytes that are kept of what a program writes; one that writes more is ended."""
@@ -62,15 +61,12 @@ async def run(
                     tasks.create_task(_give(process.stdin, given))
                 if process.stdout is not None and not await _read(process.stdout, output):
                     ended = "it wrote too much"
-                    _end(process)
+                    await end_now(process)
             await process.wait()
     except TimeoutError:
         ended = f"it took longer than {seconds:g} s"
     finally:
-        _end(process)
-        await process.wait()
-        # What it left running may hold the other end for ever; asyncio offers no other way.
-        process._transport.close()  # type: ignore[attr-defined]
+        await end_now(process)
     return ProgramResult(process.returncode or 0, bytes(output), ended)
 
 
@@ -90,13 +86,3 @@ async def _read(stream: asyncio.StreamReader, output: bytearray) -> bool:
             del output[MOST_OUTPUT:]
             return False
     return True
-
-
-def _end(process: Process) -> None:
-    """End it, and what it has started."""
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()

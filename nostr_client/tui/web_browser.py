@@ -13,6 +13,7 @@ import sys
 from typing import Final
 
 from nostr_client.paths import environment_for_children
+from nostr_client.processes import end_now
 from nostr_client.tui.targets import WebTarget
 
 LIMIT: Final = 5.0
@@ -57,6 +58,4 @@ async def open_page(target: WebTarget) -> bool:
     except TimeoutError:
         return False
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await end_now(process)

@@ -7,15 +7,15 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import Any, Final
 
 from nostr_client.paths import environment_for_children
+from nostr_client.processes import end_now
 
 LONGEST_LINE: Final = 64 * 1024
 """Bytes of an answer, and of a line for the log."""
 _END_LIMIT: Final = 2.0
-"""Seconds that it has to end when it is asked to, and again when it is killed."""
+"""Seconds that it has to end when it is asked to; then it is killed."""
 
 
 async def start(command: str, folder: str | None) -> asyncio.subprocess.Process:
@@ -34,19 +34,16 @@ async def start(command: str, folder: str | None) -> asyncio.subprocess.Process:
 async def end(process: asyncio.subprocess.Process) -> None:
     """End a process and what it started, kindly first."""
     try:
-        for kill in (_signal(signal.SIGTERM), _signal(getattr(signal, "SIGKILL", signal.SIGTERM))):
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    kill(process)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_END_LIMIT):
-                    # Its end is seen only when its pipes have been read to theirs.
-                    await asyncio.gather(_rest_of(process.stdout), _rest_of(process.stderr))
-                    await process.wait()
-                    return
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                _ask_to_end(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_LIMIT):
+                # Its end is seen only when its pipes have been read to theirs.
+                await asyncio.gather(_rest_of(process.stdout), _rest_of(process.stderr))
+                await process.wait()
     finally:
-        # Who left its group may hold the pipes for ever.
-        process._transport.close()  # type: ignore[attr-defined]
+        await end_now(process)
 
 
 async def _rest_of(stream: asyncio.StreamReader | None) -> None:
@@ -55,14 +52,11 @@ async def _rest_of(stream: asyncio.StreamReader | None) -> None:
             pass
 
 
-def _signal(number: int) -> Callable[[asyncio.subprocess.Process], None]:
-    def kill(process: asyncio.subprocess.Process) -> None:
-        if sys.platform == "win32":
-            process.terminate()
-        else:
-            os.killpg(process.pid, number)
-
-    return kill
+def _ask_to_end(process: asyncio.subprocess.Process) -> None:
+    if sys.platform == "win32":
+        process.terminate()
+    else:
+        os.killpg(process.pid, signal.SIGTERM)
 
 
 def pipe_of(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:

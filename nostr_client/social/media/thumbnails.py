@@ -14,6 +14,7 @@ from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.nips.blurhash import encode_blurhash
 from nostr_client.nips.nip92 import MediaItem
 from nostr_client.paths import environment_for_children
+from nostr_client.processes import end_now
 from nostr_client.social.media.file_form import type_of
 from nostr_client.social.media.finding import FileFinder
 from nostr_client.social.media.picture_worker import NO_PILLOW, UNREADABLE
@@ -129,9 +130,7 @@ async def _decoded(data: bytes, across: int, down: int) -> Pixels:
     except TimeoutError:
         raise InvalidData(f"this picture was not decoded within {LIMIT:g} s") from None
     finally:
-        if done.returncode is None:
-            done.kill()
-            await done.wait()
+        await end_now(done)
     if done.returncode == NO_PILLOW:
         raise ConfigError(HINT)
     if done.returncode == UNREADABLE:
