@@ -70,9 +70,10 @@ class Arrivals(Generic[T]):
         if len(window) and (beyond_start or beyond_end):
             return 0
         if window.lines < height:
-            if grow:
+            moves_nothing = place == len(window)
+            if grow or moves_nothing:
                 window.insert(place, item)
-            return 0 if grow else None
+            return 0 if grow or moves_nothing else None
         visible = window.span(top, height)
         if place >= visible.stop:
             window.insert(place, item)
