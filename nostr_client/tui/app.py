@@ -16,9 +16,8 @@ from typing import Any, ClassVar, TypeVar
 import msgspec
 from rich.text import Text
 from textual import events
-from textual.app import ComposeResult, ScreenStackError
+from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import ModalScreen, Screen
@@ -80,7 +79,7 @@ from nostr_client.tui.screens.target_screen import TargetScreen
 from nostr_client.tui.targets import SectionTarget, Target, WebTarget
 from nostr_client.tui.web_browser import open_page
 from nostr_client.tui.widgets.send_progress import Sending
-from nostr_client.tui.workers import Work, start_worker
+from nostr_client.tui.workers import GONE, Work, start_worker
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -444,7 +443,7 @@ class NostrApp(OwnKeysApp[int]):
     def _handle_exception(self, error: Exception) -> None:
         """While everything is taken down, a screen that is put up finds no widgets in it, and a key
         no screen: that is no error, and nothing that the person is told of."""
-        too_late = isinstance(error, NoMatches | ScreenStackError)
+        too_late = isinstance(error, GONE)
         if too_late and (self._exit or not self.is_running):
             log.debug("it came too late", exc_info=error)
             return

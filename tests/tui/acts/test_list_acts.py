@@ -186,7 +186,7 @@ async def test_people_are_put_into_a_list_which_opens_as_a_feed_and_is_followed(
         await type_in(pilot, "People: your")
         await sees(app, "lists of people and topics")
         await pilot.press("enter")
-        await sees(app, "1 of yours, 1 packs of those you follow")
+        await sees(app, "1 of yours, 1 pack of those you follow")
         await sees(app, "Pals · people, 1, 1 only you see")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, NamedSetScreen))
