@@ -33,6 +33,7 @@ class Exit(IntEnum):
     NO_ANSWER = 7
     NOT_ALLOWED = 8
     INCOMPLETE = 9
+    TIMED_OUT = 124
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -48,6 +49,7 @@ MEANINGS = {
     Exit.NO_ANSWER: "nobody answered, and nothing of it is here",
     Exit.NOT_ALLOWED: "it may not be read: relays want to know who asks, or will not have you",
     Exit.INCOMPLETE: "not all of what there is was shown or fetched, or not every relay answered",
+    Exit.TIMED_OUT: "what was waited for did not come in time",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
     Exit.TERMINATED: "told to end (SIGTERM); a running relay that is told so is done, with 0",
 }
