@@ -29,6 +29,8 @@
 # make screenshots  the pictures of the terminal client in README.md and docs/, made anew
 # make snapshots  what tests/tui/snapshots/ keeps of every screen, written anew (look at the diff)
 # make story  records how five of seven relays are killed: docs/story.cast, and pictures for docs/story.md
+# make docs  the site: README.md, docs/ and a reference from docstrings, as pages in build/site; nothing of
+#             it is fetched from elsewhere, so it may be opened from there or put on any server
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -128,6 +130,11 @@ snapshots: $(VENV)/ready-dev
 
 story: $(VENV)/ready-dev
 	$(BIN)/python docs/record_story.py
+
+.PHONY: docs
+docs: $(VENV)/ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
 
 architecture: $(VENV)/ready-dev
 	$(BIN)/python -m tests.architecture_picture
