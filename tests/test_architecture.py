@@ -80,10 +80,13 @@ THE_PUBLIC_NAMES = "nostr_client"
 """Its `__init__` alone: it may name any room, and nobody inside imports from it."""
 
 FINDS_ITS_FILES = frozenset(
-    f"nostr_client.tui.{name}"
-    for name in ("acts.registry", "faces.registry", "panes.registry", "own_keys")
+    f"nostr_client.{name}"
+    for name in (
+        *("tui.acts.registry", "tui.faces.registry", "tui.panes.registry", "tui.own_keys"),
+        "cli.app",
+    )
 )
-"""They import every file of a folder, whatever it is called: adding one is adding a file."""
+"""They import every file of a folder, or of an index: adding one is adding a file, or a line."""
 
 
 WAY_OUT = "nostr_client.net.dial"

@@ -40,7 +40,7 @@ def _columns() -> int:
 
 
 def _group(group: Group, program: str) -> tuple[str, str, list[tuple[str, list[Row]]], str]:
-    commands = [(name, _first_line(one.help)) for name, one in group.members.items()]
+    commands = list(group.members.lines())
     options = [("--version", "Say the version.")] if group.version else []
     name = "[COMMAND]" if group.default else "COMMAND"
     words = group.help
@@ -79,10 +79,6 @@ def _help(one: Parameter) -> str:
             else (f" [default: {one.default}]")
         )
     return words.strip()
-
-
-def _first_line(words: str) -> str:
-    return " ".join(words.strip().partition("\n\n")[0].split())
 
 
 def _paragraphs(words: str, width: int) -> str:

@@ -5,13 +5,14 @@
         \"""Remove a key's everything, and keep it out.\"""
 
 A parameter that is a NamedTuple stands for its fields. What is made of it all costs a start-up
-nothing: a signature is read when its command was named.
+nothing: a command's file is loaded, and a signature read, when the command was named.
 """
 
 from __future__ import annotations
 
+import functools
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -25,8 +26,6 @@ from typing import (
 )
 
 if TYPE_CHECKING:
-    import inspect
-
     from nostr_client.command_line.context import Context
 
 Function = Callable[..., None]
@@ -102,30 +101,57 @@ class Command(NamedTuple):
     def parameters(self) -> list[Parameter]:
         """Those of the function, then the common ones."""
         found: list[Parameter] = []
-        for one in self._own():
-            if _is_record(one.annotation):
-                found += _fields(one.annotation)
+        for name, (annotation, default) in _own(self.function).items():
+            if _is_record(annotation):
+                found += _fields(annotation)
             else:
-                default = REQUIRED if one.default is one.empty else one.default
-                found.append(_parameter(one.name, one.annotation, default))
+                found.append(_parameter(name, annotation, default))
         return [*found, *self.common.values()]
 
     def run(self, context: Context, values: dict[str, Any]) -> None:
         """Call the function with the values of its own parameters."""
-        for one in self._own():
-            if _is_record(one.annotation):
-                fields = {name: values.pop(name) for name in one.annotation._fields}
-                values[one.name] = one.annotation(**fields)
+        for name, (annotation, _) in _own(self.function).items():
+            if _is_record(annotation):
+                fields = {field: values.pop(field) for field in annotation._fields}
+                values[name] = annotation(**fields)
         self.function(context, **values)
 
-    def _own(self) -> list[inspect.Parameter]:
-        """What the function takes beside the context."""
-        import inspect
 
-        # The context's class is not loaded yet, and its name is not needed.
-        first = next(iter(self.function.__annotations__.values()))
-        signature = inspect.signature(self.function, eval_str=True, locals={str(first): object})
-        return list(signature.parameters.values())[1:]
+class Later(NamedTuple):
+    """A command or group that is loaded when it is named; `help` is the first line of its help."""
+
+    help: str
+    load: Callable[[], Command | Group]
+
+
+class LazyMembers(Mapping[str, "Command | Group"]):
+    """Commands and groups by name, each loaded when it is asked for."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, Command | Group | Later] = {}
+
+    def __getitem__(self, name: str) -> Command | Group:
+        found = self._by_name[name]
+        if isinstance(found, Later):
+            found = self._by_name[name] = found.load()
+        return found
+
+    def __setitem__(self, name: str, member: Command | Group | Later) -> None:
+        self._by_name[name] = member
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Each name and the first line of its help; nothing is loaded for it."""
+        for name, one in self._by_name.items():
+            yield name, " ".join(one.help.strip().partition("\n\n")[0].split())
 
 
 class Group:
@@ -141,7 +167,7 @@ class Group:
         self.default = default
         self.epilog = epilog
         self.version = version
-        self.members: dict[str, Command | Group] = {}
+        self.members: Final = LazyMembers()
 
     def add(
         self,
@@ -153,6 +179,10 @@ class Group:
         """A command."""
         self.members[name] = Command(function, {one.name: one for one in common}, open)
 
+    def later(self, name: str, help: str, load: Callable[[], Command | Group]) -> None:
+        """A command or group that `load` brings; `help` is the first line of its help."""
+        self.members[name] = Later(help, load)
+
     def group(self, name: str, help: str, default: str = "") -> Group:
         """A group within this one."""
         made = self.members[name] = Group(help, default)
@@ -163,6 +193,21 @@ def option(name: str, kind: Any, spec: Option, default: Any) -> Parameter:
     """An option that several commands share."""
     bare, is_list = _bare(kind)
     return Parameter(name, bare, spec, default, is_list)
+
+
+@functools.lru_cache(16)
+def _own(function: Function) -> dict[str, tuple[Any, Any]]:
+    """What a function takes beside the context: each parameter's annotation and default. `inspect`
+    would say the same, and take as long to load as all of this."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    last = function.__defaults__ or ()
+    defaults = dict(zip(names[code.co_argcount - len(last) :], last, strict=False))
+    defaults |= function.__kwdefaults__ or {}
+    # The context's class is not loaded yet, and its name is not needed.
+    context = {str(function.__annotations__[names[0]]): object}
+    kinds = get_type_hints(function, localns=context, include_extras=True)
+    return {name: (kinds[name], defaults.get(name, REQUIRED)) for name in names[1:]}
 
 
 def _is_record(kind: Any) -> bool:

@@ -1,0 +1,123 @@
+"""The index of the client's commands: the file of each, its name, and its help in one line.
+
+With it the tree is built, its help shown and a misspelled name answered without loading a command;
+the one that is named is loaded. A test holds it to what the files say of themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+INDEX: Final[dict[str, dict[str, str]]] = {
+    "account": {
+        "account": "Accounts: make, bring, list, choose, back up.",
+    },
+    "backup": {
+        "backup": "Put all of an account into one encrypted file: key, notes, lists, messages.",
+        "restore": "Bring an account back out of such a file, beside whatever is here.",
+    },
+    "notes": {
+        "post": "Write a note, to go out now or at a time.",
+        "reply": "Answer a note.",
+        "react": "React to a note.",
+        "repost": "Pass a note on.",
+        "delete": "Ask every relay to delete a note of yours.",
+        "send": "Send what waits now, instead of when it would be tried again.",
+    },
+    "drafts": {
+        "drafts": "What you began to write here and did not send.",
+    },
+    "scheduling": {
+        "schedule": "Notes that go out at a time.",
+    },
+    "dm": {
+        "dm": "Private messages: write, read, wait for them.",
+    },
+    "feed": {
+        "feed": "Read the home timeline, oldest first; with --json each line is the event itself.",
+        "notifications": (
+            "What people said to you, and did with what you wrote, oldest first; strangers are"
+            " marked."
+        ),
+        "thread": "Read a conversation; with --json each line is the event itself.",
+    },
+    "plain": {
+        "plain": "Read and write line by line, for screen readers and pipes: h lists its commands.",
+    },
+    "search": {
+        "search": "Find people, hashtags and notes; relays that search (NIP-50) are asked, too.",
+    },
+    "people": {
+        "profile": "Profiles: `profile [WHO]` shows one, `profile set` yours.",
+        "follow": "Follow somebody, or several at once.",
+        "unfollow": "Stop following somebody.",
+        "follows": "List whom you follow.",
+    },
+    "private_lists": {
+        "mute": "Your mute list (NIP-51): what feeds leave out.",
+        "bookmark": "What you keep for later.",
+        "private-relay": "Where you keep what only you can read (NIP-37).",
+        "search-relay": "Relays that search for you (NIP-50).",
+    },
+    "blossom": {
+        "blossom": "Your pictures and files on media servers (Blossom, NIP-B7).",
+    },
+    "lists": {
+        "lists": "Earlier versions of your lists: versions, show, diff, undo, merge.",
+    },
+    "relays": {
+        "relays": "Your relays: list, show, add, remove, retire, check, find, share, block, auth.",
+    },
+    "copies": {
+        "copies": (
+            "Where a note of yours is, relay by relay, or all that you wrote; no relay is asked."
+        ),
+    },
+    "evacuate": {
+        "evacuate": (
+            "Replace relays of yours that are dead or refuse you, and refill the new ones from"
+            " here."
+        ),
+    },
+    "history": {
+        "history": "What you wrote, on relays and here: fetch, status, compare, import.",
+    },
+    "keep": {
+        "keep": "A copy of other people's events, who keep one of yours.",
+    },
+    "audit": {
+        "audit": (
+            "Ask relays, as a stranger, whether they hold somebody's notes back; nothing is"
+            " published."
+        ),
+    },
+    "why": {
+        "why": "Why a note is here, from which relays, or what a relay is for; no relay is asked.",
+    },
+    "own_relay": {
+        "own-relay": "The relay of your own, which keeps your notes at home: status, start, stop.",
+    },
+    "bunker": {
+        "bunker": (
+            "Sign for other programs on this machine (NIP-46): run, invite, list, revoke, log."
+        ),
+    },
+    "web": {
+        "web": (
+            "The terminal client in a browser on this machine, until Ctrl-C; prints a one-time"
+            " link."
+        ),
+    },
+    "relay": {
+        "relay": "Run a relay for yourself, friends or the public: run, import, export.",
+    },
+    "demo": {
+        "demo": "Five relays and a small community on this machine, with no network at all.",
+    },
+    "drill": {
+        "drill": (
+            "Take relays down on this machine, with no network at all, and measure what is left."
+        ),
+    },
+}
+"""By the file within `nostr_client.cli`, in the order of the help."""
