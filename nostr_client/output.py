@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from nostr_client.errors import NotWritten
@@ -51,16 +51,30 @@ class Output:
     With `json`, results are JSON lines on `out`, an error is one on `err`, and so is a note that
     has a record; other notes are not printed. A reader that has gone away (`| head`) ends the
     program quietly; where nothing can be written, as on a full disk, NotWritten is raised.
+    `quiet`: notes are not printed.
     """
 
-    def __init__(self, json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        json: bool,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        *,
+        quiet: bool = False,
+    ) -> None:
         self.json = json
+        self.quiet = quiet
         self._out = sys.stdout if out is None else out
         self._err = sys.stderr if err is None else err
 
     def emit(self, record: Mapping[str, Any] | msgspec.Struct, plain: str) -> None:
         """One result: `record` for programs, `plain` (made safe here) for people."""
         write_line(self._out, json_line(record) if self.json else safe_text(plain))
+
+    def emit_json(self, encoded: Sequence[bytes]) -> None:
+        """Results that are JSON whatever was asked for, each a compact value that is encoded
+        already: for programs and pipes."""
+        write_line(self._out, "\n".join(map(json_line_of, encoded)))
 
     def emit_secret(self, record: Mapping[str, Any], secret: str) -> None:
         """The one result that is a secret key, of whoever asked for it: elsewhere none is shown.
@@ -74,6 +88,8 @@ class Output:
     def note(self, text: str, record: Mapping[str, Any] | None = None) -> None:
         """What a person may like to know meanwhile; never part of the result. For programs it is
         `record`, or nothing."""
+        if self.quiet:
+            return
         if not self.json:
             write_line(self._err, safe_text(text))
         elif record:

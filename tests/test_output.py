@@ -195,3 +195,12 @@ def test_a_key_is_shown_to_whoever_asked_for_it_and_nowhere_else() -> None:
     assert out.getvalue().splitlines()[-1] == nsec
     with pytest.raises(ValueError, match="letters and digits"):
         output.emit_secret({}, "two\nlines")
+
+
+def test_quiet_says_errors_alone() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(json=False, out=out, err=err, quiet=True)
+    output.note("working")
+    output.emit_json([b'{"a":"\xc2\x85"}', b"{}"])
+    assert output.fail("broken") == 1
+    assert (out.getvalue(), err.getvalue()) == ('{"a":"\\u0085"}\n{}\n', "error: broken\n")

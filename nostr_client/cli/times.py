@@ -10,6 +10,8 @@ from nostr_client.exits import CommandError, Exit
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _duration = re.compile(r"([1-9]\d{0,6})([smhdw]?)")
+_moment = re.compile(r"\d{9,10}", re.ASCII)
+"""Seconds since 1970: since 1973, and for the next centuries."""
 
 
 def seconds(text: str) -> float | None:
@@ -23,14 +25,23 @@ def seconds(text: str) -> float | None:
 
 
 def since(text: str, now: float) -> int | None:
-    """The moment that `30d` (before `now`) or `2026-01-31` (its beginning, in UTC) names, in
-    seconds since 1970; None for nothing. Raises CommandError."""
+    """The moment that `30d` (before `now`), `2026-01-31` (its beginning), `2026-01-31T12:30` (both
+    in UTC), `now` or 1767225600 (itself) names, in seconds since 1970; None for nothing.
+
+    Raises CommandError.
+    """
     if not text:
         return None
+    if text == "now":
+        return int(now)
+    if _moment.fullmatch(text):
+        return int(text)
     if found := _duration.fullmatch(text):
         return max(0, int(now - int(found[1]) * _UNITS[found[2] or "s"]))
     try:
-        return max(0, int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()))
-    except ValueError:
+        found_at = datetime.fromisoformat(text)
+        known = found_at if found_at.tzinfo else found_at.replace(tzinfo=UTC)
+        return max(0, int(known.timestamp()))
+    except (ValueError, OverflowError):
         words = "a beginning is a date, as 2026-01-31, or so long ago, as 30d"
         raise CommandError(words, Exit.USAGE) from None

@@ -16,15 +16,17 @@ from nostr_client.paths import paths
 
 @dataclass
 class Context:
-    """`exit_code` is what the command ends with unless an error says otherwise."""
+    """`exit_code` is what the command ends with unless an error says otherwise. `quiet`: nothing
+    goes to standard error but errors."""
 
     json: bool = False
     debug: bool = False
+    quiet: bool = False
     exit_code: int = Exit.DONE
 
     @cached_property
     def out(self) -> Output:
-        return Output(json=self.json)
+        return Output(json=self.json, quiet=self.quiet)
 
     @property
     def error_log(self) -> Path:

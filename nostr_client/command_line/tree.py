@@ -33,13 +33,15 @@ REQUIRED: Final = object()
 
 
 class Option(NamedTuple):
-    """`--name VALUE`, or a flag `--name`, whose no is spelled `--name/--no-name` if it has one."""
+    """`--name VALUE`, or a flag `--name`, whose no is spelled `--name/--no-name` if it has one.
+    `short` is another spelling: `-n`."""
 
     name: str
     metavar: str = ""
     help: str = ""
     least: float | None = None
     most: float | None = None
+    short: str = ""
 
 
 class Argument(NamedTuple):
@@ -68,7 +70,8 @@ class Parameter(NamedTuple):
         if not isinstance(self.spec, Option):
             return {}
         yes, _, no = self.spec.name.partition("/")
-        return {yes: True, no: False} if no else {yes: True}
+        names = dict.fromkeys(filter(None, (self.spec.short, yes)), True)
+        return names | ({no: False} if no else {})
 
     @property
     def shown(self) -> str:

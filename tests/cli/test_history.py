@@ -48,6 +48,10 @@ def test_beginnings() -> None:
     assert since("", 100.0) is None
     assert since("2d", 200_000.0) == 27_200
     assert since("2026-01-31", 0.0) == 1_769_817_600
+    assert since("2026-01-31T01:00", 0.0) == 1_769_821_200
+    assert since("2026-01-31T01:00+01:00", 0.0) == 1_769_817_600
+    assert since("1769817600", 0.0) == 1_769_817_600
+    assert since("now", 12.9) == 12
     for wrong in ("yesterday", "0d", "2026-13-01"):
         with pytest.raises(CommandError):
             since(wrong, 0.0)

@@ -176,3 +176,15 @@ def test_the_help_says_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert "  --limit N        How many. [a whole number from 1 to 9] [default: 5]\n" in text
     assert text.count("--json") == 1
+
+
+def test_an_option_may_have_a_short_spelling() -> None:
+    def work(
+        context: Context, *, kind: Annotated[int, Option("--kind", "N", "Which.", short="-k")] = 1
+    ) -> None:
+        """Work."""
+
+    command = Command(work, {}, Context)
+    for words in (["-k", "5"], ["--kind", "5"], ["-k=5"], ["--ki", "5"]):
+        assert parse(command.parameters(), words) == {"kind": 5}
+    assert "-k, --kind N" in help_of(command, "p work")
