@@ -492,7 +492,7 @@ def test_the_public_names_cost_nothing_until_they_are_used() -> None:
 
 
 def test_the_engine_loads_no_face() -> None:
-    loaded = loaded_by("from nostr_client import NostrClient")
+    loaded = loaded_by("import nostr_client.client.furnishing")
     assert "nostr_client.store.opening" in loaded
     assert not loaded & {"textual", "relays", "typer", "rich"}
     assert {name for name in loaded if inside(name, "pynostr")} <= PYNOSTR_AT_START

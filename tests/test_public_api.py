@@ -54,15 +54,26 @@ def test_importing_loads_nothing_heavy() -> None:
     assert not loaded & set(heavy.split())
 
 
-def test_a_client_loads_neither_screens_nor_commands_nor_the_relay() -> None:
+def test_a_client_that_is_not_opened_has_loaded_none_of_its_rooms() -> None:
+    """They come with the first `NostrClient.open`; what they stand on comes when it is needed."""
     code = "import sys; from nostr_client import NostrClient; print(*sorted(sys.modules))"
     loaded = set(run(code).split())
     assert "nostr_client.client" in loaded
     assert not loaded & {"textual", "typer", "relays", "keyring", "nostr_client.cli"}
+    rooms = {name.removeprefix("nostr_client.").partition(".")[0] for name in loaded}
+    assert not rooms & {"accounts", "kit", "social", "store"}
+    late = "sqlite3 websockets cryptography nacl python_socks http.client email importlib.metadata"
+    assert not loaded & set(late.split())
 
 
 def test_a_script_pays_for_what_it_takes() -> None:
     code = "import sys; from nostr_client import SecretKey, Draft; print(*sorted(sys.modules))"
     loaded = set(run(code).split())
     assert "nostr_client.protocol.event" in loaded
-    assert not loaded & {"nostr_client.client", "nostr_client.store", "sqlite3", "websockets"}
+    assert not loaded & {
+        "asyncio",
+        "nostr_client.client",
+        "nostr_client.store",
+        "sqlite3",
+        "websockets",
+    }

@@ -22,13 +22,10 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from nostr_client.accounts.keyfiles import KeyFiles
-from nostr_client.client.keys import ClientKeys
 from nostr_client.client.rooms_on_demand import RoomsOnDemand
 from nostr_client.config import ClientConfig, load_config
-from nostr_client.net.report import Answer
 from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
@@ -36,14 +33,16 @@ from nostr_client.paths import paths as default_paths
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.resilience.own_relay import OwnRelay
 from nostr_client.resilience.pace import Pace
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.signing.guards import Consent, Guard, nobody
 from nostr_client.signing.signer import Signer
-from nostr_client.social.views import Posted, SyncStatus
 from nostr_client.tasks import OwnedTasks, steadily
+
+if TYPE_CHECKING:
+    from nostr_client.net.report import Answer
+    from nostr_client.social.views import Posted, SyncStatus
 
 
 def _check_filters(filters: Sequence[object]) -> None:
@@ -122,6 +121,12 @@ class NostrClient(RoomsOnDemand):
 
         Raises StoreError, ConfigError, InvalidKey.
         """
+        # Every room there is: loaded once a client opens, and not where one is only spoken of.
+        from nostr_client.accounts.keyfiles import KeyFiles
+        from nostr_client.client.connecting import connect, use_own_relay
+        from nostr_client.client.furnishing import furnish
+        from nostr_client.client.keys import ClientKeys
+
         where = paths or default_paths()
         if isinstance(signer, SecretKey):
             from nostr_client.accounts.account import Accounts  # for those alone who need them
@@ -129,27 +134,30 @@ class NostrClient(RoomsOnDemand):
             signer = await Accounts(where).signer_given(signer)
         settings = config or load_config(where.config / "config.toml")
         chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
+        own = KeyFiles.of(where).own_keys
         keys = ClientKeys.of(
             signer,
             pubkey,
             locked=locked,
             login=login,
             key_only_here=key_only_here,
-            own=KeyFiles.of(where).own_keys,
+            own=own,
         )
         async with AsyncExitStack() as stack:
-            self = cls(where, settings.for_account(keys.pubkey), keys, clock)
+            self = cls(where, settings.for_account(keys.pubkey), keys, own, clock)
             self._encryption = encryption
             self._indexers, self._pace = indexers, pace or Pace()
             self._guards, self.consent = tuple(guards), consent
             if own_relay:
+                from nostr_client.resilience.own_relay import OwnRelay  # for those who want it
+
                 self.own_relay = OwnRelay(where)
             if keys.login is not None:  # the signer, where there is one
                 await stack.enter_async_context(keys.login)
-            await self._connect(stack.enter_async_context, chosen)
-            await self._furnish(stack.enter_async_context)
+            await connect(self, stack.enter_async_context, chosen)
+            await furnish(self, stack.enter_async_context)
             if self.own_relay is not None:
-                await self._use_own_relay(self.own_relay, stack)
+                await use_own_relay(self, self.own_relay, stack)
             tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
             for work in self._background(keyed=keys.keyed):

@@ -17,15 +17,17 @@ import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import chain, zip_longest
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
 from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
 from nostr_client.net.addresses import KnownAddresses
-from nostr_client.net.proxy import ProxyAddress
 from nostr_client.protocol.urls import host_of, is_loopback, is_private_host, normalize_relay_url
+
+if TYPE_CHECKING:
+    from nostr_client.net.proxy import ProxyAddress
 
 RESOLVE_LIMIT: Final = 5.0
 """Seconds for DNS."""
@@ -102,7 +104,17 @@ class DialOptions(msgspec.Struct, frozen=True, kw_only=True):
         cls, proxy: str | None, *, private: bool = False, tls: ssl.SSLContext | None = None
     ) -> DialOptions:
         """`proxy` is a URL, as `ProxyAddress` takes it. Raises ConfigError."""
-        return cls(proxy=ProxyAddress(proxy) if proxy else None, private=private, tls=tls)
+        return cls(proxy=proxy_at(proxy), private=private, tls=tls)
+
+
+def proxy_at(url: str | None) -> ProxyAddress | None:
+    """The proxy at `url`; None where there is none, and then nothing of proxies is loaded. Raises
+    ConfigError."""
+    if not url:
+        return None
+    from nostr_client.net.proxy import ProxyAddress
+
+    return ProxyAddress(url)
 
 
 async def open_socket(url: str, host: str, port: int, options: DialOptions) -> socket.socket:

@@ -28,12 +28,11 @@ from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
 from nostr_client.net.connection import ConnectionContext, RelayConnection
-from nostr_client.net.dial import Dial, DialOptions, DialPolicy
+from nostr_client.net.dial import Dial, DialOptions, DialPolicy, proxy_at
 from nostr_client.net.fetch import Fetched, fetch
 from nostr_client.net.health import MAX_RELAYS, HealthBook, RelayHealth
 from nostr_client.net.outages import Outages
 from nostr_client.net.outcome import Cause, How
-from nostr_client.net.proxy import ProxyAddress
 from nostr_client.net.reconcile import Differences, ReconcileLimits, reconcile
 from nostr_client.net.report import Answer, CountAnswer, PublishReport
 from nostr_client.net.session.paging import Paging
@@ -92,7 +91,7 @@ class RelayPool:
         self.outages = outages or Outages(clock=clock)
         self.on_late: Callable[[str, Answer], None] = lambda event_id, answer: None
         """Called with a relay's answer to an event after `publish` gave up waiting for it."""
-        self._proxy = ProxyAddress(proxy) if proxy else None
+        self._proxy = proxy_at(proxy)
         self._compression = compression
         self._dial: Dial = dial or DialPolicy(loopback=True)
         self._tls = tls

@@ -25,10 +25,10 @@ from nostr_client.net.dial import (
     DialPolicy,
     connect_first,
     host_and_port,
+    proxy_at,
     resolve,
 )
 from nostr_client.net.pool import RelayPool
-from nostr_client.net.proxy import ProxyAddress
 from nostr_client.net.report import Answer
 from nostr_client.net.websocket import HANDSHAKE_LIMIT, open_websocket
 from nostr_client.protocol.event import Draft, Event
@@ -95,7 +95,7 @@ class _Check:
         self._host, self._port, self._secure = host_and_port(url)
         self._signer = signer or LocalSigner(SecretKey.generate())
         self._proxy = proxy
-        self._proxy_address = ProxyAddress(proxy) if proxy else None
+        self._proxy_address = proxy_at(proxy)
         self._tls = tls
         self._addresses: list[Any] = []
         self._failure: ConnectFailed | None = None

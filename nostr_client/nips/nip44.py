@@ -13,9 +13,6 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from typing import Final
 
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
-
 from nostr_client.errors import DecryptionFailed, PlaintextTooLong
 from nostr_client.protocol.keys import PublicKey, SecretKey, ecdh, wipe
 
@@ -116,6 +113,10 @@ def _message_keys(key: bytes | bytearray, nonce: bytes) -> tuple[bytes, bytes, b
 
 
 def _chacha20(key: bytes, nonce: bytes, data: bytes) -> bytes:
+    # Loaded with the first text: most programs that hold a key encrypt nothing.
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+
     # The library's nonce is the counter, from 0, and then the nonce.
     return Cipher(ChaCha20(key, b"\0\0\0\0" + nonce), None).encryptor().update(data)
 

@@ -1,7 +1,8 @@
 """A secret key at rest: ncryptsec, made with scrypt and XChaCha20-Poly1305 (NIP-49).
 
 Slow (0.2 s and more) and hungry (64 MiB and more) on purpose: keep it off the event loop. The lock
-of the interpreter is free meanwhile.
+of the interpreter is free meanwhile. The two libraries that it takes are loaded when a key is
+sealed or opened, and not with every program that reads where keys rest.
 """
 
 from __future__ import annotations
@@ -10,13 +11,6 @@ import re
 import secrets
 import unicodedata
 from typing import Final
-
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from nacl.bindings import (
-    crypto_aead_xchacha20poly1305_ietf_decrypt,
-    crypto_aead_xchacha20poly1305_ietf_encrypt,
-)
-from nacl.exceptions import CryptoError
 
 from nostr_client.errors import DecryptionFailed, InvalidCode, InvalidKey, SignerUnavailable
 from nostr_client.protocol.bech32 import decode_bech32, encode_bech32
@@ -57,6 +51,8 @@ def encrypt(
         raise ValueError(f"log_n is a number from 1 to {MAX_LOG_N}")
     if security not in (HANDLED_INSECURELY, HANDLED_SECURELY, UNTRACKED):
         raise ValueError("security is 0, 1 or 2")
+    from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_encrypt
+
     salt, nonce = secrets.token_bytes(_SALT), secrets.token_bytes(_NONCE)
     mark = bytes((security,))
     derived = _derive(_normal(password), salt, log_n, max_memory)
@@ -79,6 +75,9 @@ def decrypt(ncryptsec: str, password: str, *, max_memory: int = _MEMORY) -> Secr
     or a damaged code (the two look alike), SignerUnavailable when it takes more than `max_memory`
     bytes, or than the machine has.
     """
+    from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
+    from nacl.exceptions import CryptoError
+
     text = ncryptsec.strip()
     if len(text) > _LONGEST:
         raise InvalidCode("too long for an ncryptsec")
@@ -105,6 +104,8 @@ def _normal(password: str) -> bytes:
 
 
 def _derive(password: bytes, salt: bytes, log_n: int, max_memory: int) -> bytes:
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
     needed = 128 * _BLOCK << log_n
     try:
         if needed > max_memory:

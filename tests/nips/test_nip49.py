@@ -128,7 +128,7 @@ def test_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
         def __init__(self, **_: object) -> None:
             raise MemoryError
 
-    monkeypatch.setattr(nip49, "Scrypt", TooLittle)
+    monkeypatch.setattr("cryptography.hazmat.primitives.kdf.scrypt.Scrypt", TooLittle)
     with pytest.raises(SignerUnavailable, match="memory"):
         decrypt(LOCKED, "words")
 
