@@ -18,7 +18,7 @@ PACKAGES = ("nostr_client", "relays")
 
 FLOORS = {
     0: ["errors", "version"],
-    1: ["paths", "safe_text", "redact", "tasks", "core_dumps", "processes"],
+    1: ["paths", "safe_text", "redact", "tasks", "core_dumps", "processes", "turned_clock"],
     2: ["protocol", "output", "exits", "settings", "toml_file"],
     3: ["nips", "store", "config", "command_line"],
     4: ["signing"],
@@ -27,7 +27,7 @@ FLOORS = {
     7: ["social", "resilience", "kit"],
     8: ["client"],
     9: ["rehearsal"],
-    10: ["cli", "tui"],
+    10: ["cli", "tui", "testing"],
     11: ["main"],
     12: ["__main__"],
 }
@@ -41,7 +41,7 @@ RELAY_FLOORS = {
     7: ["process"],
     8: ["operations"],
     9: ["cli"],
-    10: ["__main__"],
+    10: ["__main__", "rehearsed"],
 }
 
 

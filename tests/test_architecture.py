@@ -42,6 +42,12 @@ ONE_DOOR = {
 ROOM_ONLY = {"textual": "nostr_client.tui"}
 """Packages that stay inside of one room."""
 
+TURNED = {
+    "nostr_client.turned_clock": ("relays.rehearsed", "nostr_client.testing"),
+    "relays.rehearsed": (),
+}
+"""A relay that serves people goes by the machine's clock: only what is for tests knows another."""
+
 SQLITE = {
     "sqlite3": ("nostr_client.store.sqlite", "relays.moderation.sqlite"),
     "nostr_client.store.sqlite": (
@@ -176,9 +182,10 @@ def broken_doors(sources: Sources) -> Iterator[str]:
             yield f"{one}: the one door to {package} is {ONE_DOOR[package]}"
         if package in ROOM_ONLY and not inside(one.importer, ROOM_ONLY[package]):
             yield f"{one}: {package} is known only inside of {ROOM_ONLY[package]}"
-        for inner, doors in SQLITE.items():
+        for inner, doors in (*SQLITE.items(), *TURNED.items()):
             if inside(one.target, inner) and not any(inside(one.importer, d) for d in doors):
-                yield f"{one}: {inner} is known only inside of {' and '.join(doors)}"
+                known = f"only inside of {' and '.join(doors)}" if doors else "to nobody"
+                yield f"{one}: {inner} is known {known}"
         if package == "pynostr":
             if one.importer not in PYNOSTR_DOORS:
                 yield f"{one}: the doors to pynostr are {' and '.join(PYNOSTR_DOORS)}"
@@ -338,6 +345,8 @@ FORBIDDEN = [
         "def f():\n    from nostr_client.store.sqlite.opening import connect",
         "known only inside",
     ),
+    ("relays.process.run", "from nostr_client import turned_clock", "only inside of relays.re"),
+    ("relays.cli.app", "def f():\n    import relays.rehearsed", "known to nobody"),
     ("nostr_client.protocol.bad", "from time import time", "is pure"),
     ("nostr_client.nips.bad", "def f():\n    import asyncio", "is pure"),
     ("nostr_client.nips.bad", "import urllib.parse", "is pure"),

@@ -34,6 +34,7 @@ LEFT_OUT: Final = (
     "nostr_client.rehearsal",
     "nostr_client.__main__",
     "relays.__main__",
+    "relays.rehearsed",
 )
 """What no command loads, or what runs when it is loaded."""
 _LONGEST: Final = 100_000

@@ -17,24 +17,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from http import HTTPStatus
 from typing import Any, Final, Literal, get_args
 
 import msgspec
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
-from websockets.exceptions import WebSocketException
-from websockets.http11 import Request, Response
 
-from nostr_client.errors import NostrError
-from nostr_client.net import http
-from nostr_client.net.dial import DialOptions
-from nostr_client.nips import nip11
 from nostr_client.protocol import kinds
-from nostr_client.rehearsal.plain_socket import MOST_FRAME, PlainSocket, plain_socket
-from nostr_client.rehearsal.sites import HERE
-from nostr_client.tasks import together
+from nostr_client.rehearsal.front import FrontTalk, RelayFront
 
 Lie = Literal["drops-author", "discards", "stale", "forges", "drips", "two-faced"]
 LIES: Final[tuple[Lie, ...]] = get_args(Lie)
@@ -43,11 +31,11 @@ CLOSING: Final = "blocked: this relay closes for good soon"
 _MOST_QUESTIONS: Final = 1_000
 
 
-class Front:
+class Front(RelayFront):
     """Open from `open` on. `victim` is the author (hex) whom `drops-author` drops."""
 
     def __init__(self, lie: Lie | None = None, victim: str = "") -> None:
-        self.url = self.behind = ""
+        super().__init__()
         self.lie = lie
         self.victim = victim
         self.closing = False
@@ -56,50 +44,37 @@ class Front:
         self.taken: set[str] = set()
         """The events (ids) that it said it had taken, and did not keep."""
         self._first_lists: dict[tuple[str, int], Any] = {}
-        self._server: Server | None = None
-
-    async def open(self, behind: str, host: str = HERE) -> None:
-        """Stand before the relay at the URL `behind`, at the address `host`. Raises OSError."""
-        self.behind = behind
-        self._server = await serve(
-            self._connected,
-            host,
-            0,
-            max_size=MOST_FRAME,
-            close_timeout=1,
-            process_request=self._document,
-        )
-        self.url = f"ws://{host}:{next(iter(self._server.sockets)).getsockname()[1]}"
 
     @property
     def pushed_again(self) -> int:
         """Times that an event came again which was refused for good."""
         return sum(times - 1 for times in self.refused.values())
 
-    async def close(self) -> None:
-        """Nobody is answered any more."""
-        if self._server is not None:
-            server, self._server = self._server, None
-            server.close()
-            await server.wait_closed()
+    async def from_client(self, talk: FrontTalk, text: str) -> None:
+        match json.loads(text):
+            case ["EVENT", dict(event)]:
+                answer = self.answer_to(event)
+                if answer is not None:
+                    await talk.client.send(json.dumps(answer))
+                    return
+                self.saw(event)
+            case ["REQ", str(name), *filters] if len(talk.questions) < _MOST_QUESTIONS:
+                talk.questions[name] = [plain for plain in filters if isinstance(plain, dict)]
+            case ["CLOSE", str(name)]:
+                talk.questions.pop(name, None)
+        await talk.relay.send(text)
 
-    async def _document(self, client: ServerConnection, request: Request) -> Response | None:
-        """The relay's information document (NIP-11), where that is asked for: it does not lie."""
-        if nip11.MEDIA_TYPE not in request.headers.get("Accept", ""):
-            return None
-        dial = DialOptions(private=True, proxy=None)
-        try:
-            answer = await http.get(self.behind, dial, accept=nip11.MEDIA_TYPE)
-        except NostrError as error:
-            return client.respond(HTTPStatus.BAD_GATEWAY, f"{error}\n")
-        said = Headers({"Content-Type": nip11.MEDIA_TYPE, "Content-Length": str(len(answer.body))})
-        return Response(answer.status, "", said, answer.body)
-
-    async def _connected(self, client: ServerConnection) -> None:
-        talk = _Talk(self, client)
-        with suppress(OSError, TimeoutError, WebSocketException):
-            async with plain_socket(self.behind) as relay:
-                await talk.go_on(relay)
+    async def from_relay(self, talk: FrontTalk, text: str) -> None:
+        match json.loads(text):
+            case ["EVENT", str(name), dict(event)]:
+                found = self.shown(event, talk.questions.get(name, []))
+                if found is None:
+                    return
+                if self.lie == "drips":
+                    await asyncio.sleep(DRIP)
+                if found is not event:
+                    text = msgspec.json.encode(["EVENT", name, found]).decode()
+        await talk.client.send(text)
 
     # The lies
 
@@ -131,48 +106,3 @@ class Front:
             self._first_lists.setdefault(
                 (str(event.get("pubkey")), int(event.get("kind", 1))), event
             )
-
-
-class _Talk:
-    """One client's connection, and the one to the relay for it."""
-
-    def __init__(self, front: Front, client: ServerConnection) -> None:
-        self._front = front
-        self._client = client
-        self._asked: dict[str, list[Mapping[str, Any]]] = {}
-
-    async def go_on(self, relay: PlainSocket) -> None:
-        """Until either goes. Raises what a socket ends with."""
-        async with together() as group:
-            group.create_task(self._to_relay(relay))
-            group.create_task(self._to_client(relay))
-
-    async def _to_relay(self, relay: PlainSocket) -> None:
-        while True:
-            text = await self._client.recv(decode=True)
-            match json.loads(text):
-                case ["EVENT", dict(event)]:
-                    answer = self._front.answer_to(event)
-                    if answer is not None:
-                        await self._client.send(json.dumps(answer))
-                        continue
-                    self._front.saw(event)
-                case ["REQ", str(name), *filters] if len(self._asked) < _MOST_QUESTIONS:
-                    self._asked[name] = [plain for plain in filters if isinstance(plain, dict)]
-                case ["CLOSE", str(name)]:
-                    self._asked.pop(name, None)
-            await relay.send(text)
-
-    async def _to_client(self, relay: PlainSocket) -> None:
-        while True:
-            text = await relay.recv(decode=True)
-            match json.loads(text):
-                case ["EVENT", str(name), dict(event)]:
-                    found = self._front.shown(event, self._asked.get(name, []))
-                    if found is None:
-                        continue
-                    if self._front.lie == "drips":
-                        await asyncio.sleep(DRIP)
-                    if found is not event:
-                        text = msgspec.json.encode(["EVENT", name, found]).decode()
-            await self._client.send(text)

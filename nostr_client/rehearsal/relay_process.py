@@ -10,7 +10,7 @@ import contextlib
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from nostr_client.errors import NostrError
 from nostr_client.paths import environment_for_children
@@ -35,11 +35,20 @@ class RelayProcess:
 
         Raises NostrError when it does not say its address in time.
         """
+        arguments = cls.arguments(data, *options, port=port)
+        return await cls.running(data, "relays", *arguments)
+
+    @classmethod
+    async def running(
+        cls, data: Path, module: str, *arguments: str, log: IO[bytes] | None = None
+    ) -> RelayProcess:
+        """`python -m module`, a relay on the folder `data` that ends with its standard input, once
+        it listens; what it has to say else goes to `log`. Raises NostrError."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "relays", *cls.arguments(data, *options, port=port)),
+            *(sys.executable, "-m", module, *arguments),
             stdin=PIPE,
             stdout=PIPE,
-            stderr=DEVNULL,
+            stderr=DEVNULL if log is None else log,
             env=environment_for_children(),
             start_new_session=True,  # Ctrl-C is for us; we tell our children ourselves
         )

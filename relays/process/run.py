@@ -67,6 +67,7 @@ async def run(
     *,
     source: ConfigSource | None = None,
     ends: StopConditions | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> None:
     """Run a relay until SIGINT, SIGTERM, or what `ends` names.
 
@@ -85,7 +86,7 @@ async def run(
             def urls_of(sub_relay: SubRelay) -> frozenset[str]:
                 return frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
 
-            async with serve(config, stores, urls_of, address=address) as host:
+            async with serve(config, stores, urls_of, address=address, clock=clock) as host:
                 gate = Gate(proxies, host.state.banned_address, token)
                 context = None if tls is None else tls.context
                 async with listen(
