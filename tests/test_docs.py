@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
-import pytest
 
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.exits import MEANINGS
-from nostr_client.nips.nip19 import encode_npub
-from nostr_client.protocol.keys import SecretKey
-from relays.config.relay_config import RelayConfig, assemble
+from relays.config.relay_config import RelayConfig
 from tests import architecture_picture
 from tests.architecture import real_sources
-from tests.relays.cli.parsed import parsed
 
 DOCS = Path(__file__).parents[1] / "docs"
-NPUB = encode_npub(SecretKey.from_hex("1" * 64).public_key.hex)
 
 
 NAMED_BY_THE_PERSON = {"keys"}
@@ -114,13 +108,6 @@ def test_what_they_say_of_the_relay_is_so() -> None:
             assert value == real[name], name
 
 
-@pytest.mark.parametrize("example", examples(text_of("relay.md")), ids=repr)
-def test_examples_can_be_used(example: str) -> None:
-    table = tomllib.loads(example.replace("npub1...", NPUB))
-    table.setdefault("profile", "public")
-    assert assemble(table).problems == []
-
-
 def test_the_exit_codes_stand_in_one_table() -> None:
     rows = re.findall(r"^\| (\d+) \| (.*) \|$", text_of("commands.md"), re.MULTILINE)
     assert rows == [(str(code.value), words) for code, words in MEANINGS.items()]
@@ -148,15 +135,6 @@ def test_the_picture_of_the_architecture_is_that_of_the_code() -> None:
     what = "docs/architecture.* are not as the imports are: `make architecture` makes them anew"
     assert architecture_picture.text(written, sources) == written, what
     assert architecture_picture.picture(sources) == drawn, what
-
-
-@pytest.mark.parametrize("page", ["../README.md", "relay.md", "policies.md"])
-def test_every_command_of_the_relay_is_written_as_it_is_understood(page: str) -> None:
-    lines = re.findall(r"nostr-client relay ([^\n`|#]*)", text_of(page))
-    assert lines
-    for line in lines:
-        words = line.replace("--data ...", "--data DIR").partition("   ")[0].partition(">")[0]
-        parsed(shlex.split(words))
 
 
 def test_the_readme_links_every_page_for_users() -> None:

@@ -1,0 +1,179 @@
+"""What README.md and docs/ show can be copied: every example is run, or at least understood."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from nostr_client.cli.app import build
+from nostr_client.command_line.parse import UsageError, find
+from nostr_client.command_line.tree import Command, Group
+from nostr_client.config import load_config
+from nostr_client.errors import ConfigError
+from nostr_client.nips.nip19 import encode_npub, encode_nsec
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.routing.starter_relays import starter_relays
+from relays.cli.app import build as build_relay
+from relays.config.relay_config import assemble
+from tests.cli.conftest import PASSWORD, Home
+from tests.conftest import StartRelay
+from tests.docs_examples import (
+    Example,
+    SmallInternet,
+    commands,
+    examples,
+    mentioned,
+    pages,
+    understood,
+)
+from tests.warm import Warm
+
+ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
+LANGUAGES = {"python", "sh", "toml", "json", "yaml", ""}
+NOT_RUN = 6
+"""Examples that may say why they are not run."""
+NO_COMMANDS = {"kit"}
+"""What stands behind the program's name in the head of a file."""
+LIMIT = 60.0
+
+
+def test_each_is_in_a_language_that_is_tried() -> None:
+    found = examples()
+    assert {one.language for one in found} <= LANGUAGES
+    fences = sum(page.read_text("utf-8").count("```") for page in pages())
+    assert fences == 2 * len(found), "a fence that is not seen"
+    excused = [f"{one.place}: {one.why}" for one in found if one.why]
+    assert len(excused) <= NOT_RUN, excused
+
+
+@pytest.fixture(scope="module")
+def trees() -> tuple[Group, Group]:
+    """The commands of the client, and those of the relay."""
+    return build(), build_relay()
+
+
+def test_every_command_line_is_understood(trees: tuple[Group, Group]) -> None:
+    wrong, seen = [], 0
+    for one in examples("sh", ""):
+        for words in commands(one.text):
+            seen += 1
+            root, rest = (trees[1], words[2:]) if words[1:2] == ["relay"] else (trees[0], words[1:])
+            if rest[:1] == ["--plain"]:
+                rest = ["plain", *rest[1:]]
+            if not rest or rest in (["--help"], ["--version"]):
+                continue
+            try:
+                understood(root, rest)
+            except UsageError as error:
+                wrong.append(f"{one.place}: {' '.join(words)}: {error}")
+    assert seen > 80
+    assert wrong == []
+
+
+def test_every_command_that_a_text_names_is_there(trees: tuple[Group, Group]) -> None:
+    wrong = []
+    for page in pages():
+        for words in mentioned(page.read_text("utf-8")):
+            root = trees[0]
+            if words[0] == "relay" and len(words) > 1:
+                root, words = trees[1], words[1:]  # noqa: PLW2901
+            if words[0] == "--plain":
+                words[0] = "plain"
+            bare = [word.strip("[]…,") for word in words]
+            if bare[0].startswith("-") or bare[0] in NO_COMMANDS:
+                continue
+            try:
+                command, left = find(root, bare)
+            except UsageError as error:
+                wrong.append(f"{page.name}: {' '.join(words)}: {error}")
+                continue
+            if isinstance(command, Command):
+                options = {name for one in command.parameters() for name in one.names}
+                said = {word.partition("=")[0] for word in left if word.startswith("--")}
+                wrong += [f"{page.name}: {' '.join(words)}: {word}" for word in said - options]
+    assert wrong == []
+
+
+def test_what_is_json_yaml_or_toml_is_that() -> None:
+    npub = encode_npub(BEN.public_key.hex)
+    for one in examples("json", "yaml", "toml"):
+        if one.language == "json":
+            assert [json.loads(line) for line in one.text.splitlines()], one.place
+        elif one.language == "yaml":
+            assert yaml.safe_load(one.text), one.place
+        else:
+            assert tomllib.loads(one.text.replace("npub1...", npub)), one.place
+
+
+def test_settings_that_are_shown_can_be_used(tmp_path: Path) -> None:
+    """Those of a guide as a file of their own: of the client, or of the relay."""
+    problems = {}
+    for one in examples("toml"):
+        if one.page == "docs/policies.md":
+            continue  # names files and modules that are not there; tests/test_docs.py holds it
+        file = tmp_path / "config.toml"
+        file.write_text(one.text)
+        try:
+            load_config(file)
+        except ConfigError:
+            table = tomllib.loads(one.text.replace("npub1...", encode_npub(BEN.public_key.hex)))
+            table.setdefault("profile", "public")
+            problems[one.place] = assemble(table).problems
+    assert not any(problems.values()), problems
+
+
+def test_no_relay_is_named_that_may_go() -> None:
+    """Relays of examples are nobody's, or of the list that is carried along and looked after."""
+    ours = re.compile(r"(.*\.)?example\.com|localhost|127\.0\.0\.1|\.\.\..*|192\.168\..*")
+    starters = {urlsplit(relay.url).hostname for relay in starter_relays().relays}
+    for page in pages():
+        for host in re.findall(r"wss?://(?:[^@\s]*@)?([^\s:/`\"')>\],]+)", page.read_text("utf-8")):
+            assert ours.fullmatch(host) or host in starters, (page.name, host)
+
+
+def _is_long(one: Example) -> bool:
+    """Does it make a key of a passphrase, which is to take its time?"""
+    return "Passphrase(" in one.text
+
+
+@pytest.mark.parametrize("long", [False, pytest.param(True, marks=pytest.mark.slow)])
+async def test_every_script_runs(
+    tmp_path: Path, start_relay: StartRelay, warm: Warm, long: bool
+) -> None:
+    """Each with a home of its own, where `ana` has an account, and her key on standard input."""
+    scripts = [one for one in examples("python") if not one.why and _is_long(one) is long]
+    relay = await start_relay()
+    names = {"ana": ANA.public_key.hex, "ben": BEN.public_key.hex}
+    async with SmallInternet(tmp_path, relay.url, names) as internet:
+        wrong = await asyncio.gather(
+            *(_run(one, tmp_path / str(one.line), internet, warm) for one in scripts)
+        )
+    assert scripts
+    assert [said for said in wrong if said] == []
+
+
+async def _run(one: Example, folder: Path, internet: SmallInternet, warm: Warm) -> str:
+    """What went wrong."""
+    folder = folder / Path(one.page).stem
+    folder.mkdir(parents=True)
+    home = Home(folder / "home", PASSWORD, warm)
+    home.configure(["wss://relay.example.com"])
+    file = home.folder / "config" / "config.toml"
+    file.write_text(f'proxy = "{internet.proxy}"\n{file.read_text()}')
+    await home.import_key(ANA)
+    script = folder / "script.py"
+    script.write_text(one.text)
+    environment = home.environment | internet.environment | {"PYTHONWARNINGS": "default"}
+    done = await asyncio.to_thread(
+        warm.run,
+        *("tests.run_script", [str(script)], encode_nsec(ANA).encode(), environment, LIMIT),
+    )
+    said = done.stderr.decode()
+    return f"{one.place}: {done.returncode}: {said}" if done.returncode or said else ""
