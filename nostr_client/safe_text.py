@@ -231,20 +231,26 @@ _PICTURE: Final = f"[{_PICTURES}][\ufe00-\ufe0f]?[\U0001f3fb-\U0001f3ff]?"
 _COUNTRIES: Final = "|".join(
     "".join(chr(0xE0000 + ord(letter)) for letter in name) for name in ("eng", "sct", "wls")
 )
-_IN_PLACE: Final = re.compile(
-    "("
-    f"\U0001f3f4\U000e0067\U000e0062(?:{_COUNTRIES})\U000e007f"  # three flags spelt in tags
-    f"|{_PICTURE}(?:\u200d{_PICTURE}){{0,{_MOST_JOINED}}}"
-    "|[#*0-9][\ufe00-\ufe0f]"
-    f"|[{_WITHOUT_SPACES}]\u200b"
-    f"|[{_JOINING}][\u200c\u200d]"
-    "|[\u1820-\u18aa][\u180b-\u180f]"  # Mongolian
-    f"|[{_HAN}][\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-    "|[\u1000-\u109f\ua840-\ua87f\uff00-\uffef\U00013000-\U0001345f][\ufe00-\ufe0d]"
-    f")|[{_SELECTORS}{_JOINERS}]"
-)
 _ACCENTS: Final = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _MANY_ACCENTS: Final = re.compile(f"([{_ACCENTS}]{{{_MOST_ACCENTS}}})[{_ACCENTS}]+")
+
+
+@functools.cache
+def _in_place() -> re.Pattern[str]:
+    """Joiners and their like where they are of use (1), and anywhere else. Made with the first text
+    that has one, for it takes as long as a tenth of a program's start."""
+    return re.compile(
+        "("
+        f"\U0001f3f4\U000e0067\U000e0062(?:{_COUNTRIES})\U000e007f"  # three flags spelt in tags
+        f"|{_PICTURE}(?:\u200d{_PICTURE}){{0,{_MOST_JOINED}}}"
+        "|[#*0-9][\ufe00-\ufe0f]"
+        f"|[{_WITHOUT_SPACES}]\u200b"
+        f"|[{_JOINING}][\u200c\u200d]"
+        "|[\u1820-\u18aa][\u180b-\u180f]"  # Mongolian
+        f"|[{_HAN}][\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+        "|[\u1000-\u109f\ua840-\ua87f\uff00-\uffef\U00013000-\U0001345f][\ufe00-\ufe0d]"
+        f")|[{_SELECTORS}{_JOINERS}]"
+    )
 
 
 @functools.cache
@@ -275,7 +281,7 @@ def _with_few_marks(text: str, kinds: int) -> str:
     too_many, on_nothing = _mark_patterns(bool(kinds & _HIGH_MARK))
     text = too_many.sub(r"\1", text)
     if kinds & _JOINER:
-        text = _IN_PLACE.sub(lambda found: found[1] or "", text)
+        text = _in_place().sub(lambda found: found[1] or "", text)
     text = _MANY_ACCENTS.sub(r"\1", text)
     return on_nothing.sub(rf"\1{_DOTTED_CIRCLE}", text)
 
