@@ -41,7 +41,7 @@ def feed(
 
     async def work() -> None:
         async with context.reading(account, offline=offline) as client:
-            ends = {} if offline else await _catch_up(client)
+            ends = {} if offline else await catch_up(client)
             newest = await client.timeline.home(limit=limit)
             if not offline:
                 newest = await client.timeline.complete(newest)
@@ -88,7 +88,7 @@ def notifications(
     async def work() -> None:
         async with context.reading(account, offline=offline) as client:
             if not offline:
-                await _catch_up(client, everything=True)
+                await catch_up(client, everything=True)
             page = await client.notifications.page(NotificationTab(tab))
             rows = list(unfolded(page.rows))
             while len(rows) < limit and page.until is not None:
@@ -142,7 +142,7 @@ def thread(
     wait_for(work())
 
 
-async def _catch_up(client: NostrClient, *, everything: bool = False) -> Mapping[str, End]:
+async def catch_up(client: NostrClient, *, everything: bool = False) -> Mapping[str, End]:
     """Wait until the timeline is complete (`SyncStatus.is_complete`), or `everything` that is read;
     how each relay ended."""
     import asyncio

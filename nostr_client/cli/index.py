@@ -102,6 +102,11 @@ INDEX: Final[dict[str, dict[str, str]]] = {
             "Sign for other programs on this machine (NIP-46): run, invite, list, revoke, log."
         ),
     },
+    "mcp.command": {
+        "mcp": (
+            "Serve programs that speak the Model Context Protocol, over standard input and output."
+        ),
+    },
     "web": {
         "web": (
             "The terminal client in a browser on this machine, until Ctrl-C; prints a one-time"
