@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp import Client
+from mcp import Client, StdioServerParameters, stdio_client
 from mcp.types import ElicitResult
 
 from nostr_client import ClientConfig, NostrClient, SecretKey, Waiver
@@ -18,9 +19,11 @@ from nostr_client.cli.context import ClientContext
 from nostr_client.cli.mcp.permissions import HourlyLimit, Permissions
 from nostr_client.cli.mcp.server import build
 from nostr_client.cli.mcp.session import McpSession
+from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
 from nostr_client.protocol.event import Draft
+from tests.cli.conftest import Home
 from tests.cli.test_feed import HOSTILE, _harmful
 from tests.conftest import StartRelay
 
@@ -118,7 +121,7 @@ async def test_what_is_public_is_read_and_nothing_is_written(
         assert "nknown tool" in await refusal(program, "post", text="hi")
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("mode", ["auto", pytest.param("legacy", marks=pytest.mark.slow)])
 async def test_a_verb_that_is_allowed_asks_the_person_each_time(
     tmp_path: Path, start_relay: StartRelay, mode: str
 ) -> None:
@@ -194,3 +197,21 @@ async def test_with_what_is_private_nothing_that_a_program_chooses_goes_out(
         assert (await call(program, "drafts")) == {"drafts": [], "private": 0}
         lists = await call(program, "lists")
         assert lists["mutes"]["private"] == [["word", "cricket"]]
+
+
+@pytest.mark.slow
+async def test_a_process_serves_until_its_input_ends(home: Home, start_relay: StartRelay) -> None:
+    """Over real pipes, with a password and without a terminal."""
+    relay = await start_relay()
+    home.configure([relay.url])
+    await home.import_key(SecretKey.generate())
+    command = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "nostr_client", "mcp", "--allow", "post"],
+        env=home.environment,
+    )
+    person = Person({"publish": True})
+    async with Client(stdio_client(command), elicitation_callback=person) as program:
+        assert (await call(program, "post", text="from a pipe"))["accepted"] == [relay.url]
+    refused = await home.run("mcp", "--private", "lists", "--unasked", "post")
+    assert refused.code == Exit.USAGE
