@@ -54,6 +54,15 @@ _WITHOUT_BACKUP: Final = option(
     Option("--without-backup", help="And though there is no backup of the last day."),
     False,
 )
+_QUIET: Final = option(
+    "quiet", bool, Option("--quiet", help="Say nothing but results and errors.", short="-q"), False
+)
+_TIMEOUT: Final = option(
+    "timeout",
+    float | None,
+    Option("--timeout", "SECONDS", "How long relays have for their answers.", least=0.001),
+    None,
+)
 PLAIN: Final = (JSON, DEBUG)
 """Options of a command that needs no account."""
 KEEPING: Final = (JSON, _PASSWORD, DEBUG)
@@ -66,6 +75,11 @@ UNLOCKING: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
 """Those of one that is about an account or uses its key, and opens no client."""
 CLIENT: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, _OWN_RELAY, DEBUG)
 """Those of one that opens a client: to sign, or to log in to own relays where it reads."""
+
+PIPED: Final = (JSON, _QUIET, DEBUG)
+"""Those of one that works on JSON lines, and asks nobody."""
+ASKING: Final = (JSON, _QUIET, _TIMEOUT, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
+"""Those of one that asks relays, or tells them something, for the moment."""
 
 CONSENTING: Final = (*CLIENT, _YES_REALLY, _WITHOUT_BACKUP)
 """Those of one that signs what may have to be confirmed."""

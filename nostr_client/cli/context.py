@@ -49,6 +49,7 @@ class ClientContext(Context):
     own_relay: bool | None = None
     yes_really: list[str] | None = None
     without_backup: bool = False
+    timeout: float | None = None
     leaves_relays: bool = False
     """The command takes the account away from relays that have ended: it is not told of them."""
     login_problem: str = ""
@@ -223,6 +224,26 @@ class ClientContext(Context):
             yield client
             if sends:
                 await client.replication.drain(MEANWHILE_LIMIT)
+            await self._disclose(client)
+
+    @asynccontextmanager
+    async def asking(self, login: Signer | None = None) -> AsyncIterator[NostrClient]:
+        """A client for one question, as the account if there is one: it signs logins alone, with
+        `login` or where that takes no question to the person, and does not wait for what waits."""
+        from nostr_client.client import NostrClient
+
+        account = self.acting()
+        if login is None and account is not None:
+            login = self._login(account)
+        async with NostrClient.open(
+            pubkey=account.pubkey if account else None,
+            paths=self.paths,
+            config=self.config,
+            locked=account is not None and account.can_sign,
+            login=login,
+        ) as client:
+            self._alarm(client)
+            yield client
             await self._disclose(client)
 
     def _alarm(self, client: NostrClient) -> None:

@@ -113,6 +113,12 @@ INDEX: Final[dict[str, dict[str, str]]] = {
             " link."
         ),
     },
+    "protocol.req": {
+        "req": "Print the events that match a filter (REQ), one a line.",
+        "await": (
+            "Wait until an event matches a filter, and print it; the exit code is 124 if none came."
+        ),
+    },
     "relay": {
         "relay": "Run a relay for yourself, friends or the public: run, import, export.",
     },

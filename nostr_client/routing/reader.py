@@ -163,10 +163,10 @@ class RelayReader:
         self, filters: Sequence[Filter], avoid: Collection[str] = ()
     ) -> dict[str, list[Filter]]:
         """Where to send each filter by what is known: `{url: filters}` (NIP-65)."""
-        routes, _ = await self._routed(filters, avoid)
+        routes, _ = await self.routed(filters, avoid)
         return routes
 
-    async def _routed(
+    async def routed(
         self, filters: Sequence[Filter], avoid: Collection[str] = ()
     ) -> tuple[dict[str, list[Filter]], set[str]]:
         """The routes, and which of their relays are firm."""
@@ -204,7 +204,7 @@ class RelayReader:
         if urls is not None:
             return await self.fetch_from(filters, urls, timeout=timeout, paging=paging)
         await self.fetch_lists(authors_of(filters))
-        routes, firm = await self._routed(filters)
+        routes, firm = await self.routed(filters)
         return await self.fetch_routes(routes, limit=timeout, firm=firm, paging=paging)
 
     async def fetch_ids(
@@ -315,7 +315,7 @@ class RelayReader:
                         why = Cause(How.NOT_AWAITED)
                         clock.reschedule(min(at, loop.time() + (GRACE if grace is None else grace)))
 
-                for filters, urls in _alike(dialled):
+                for filters, urls in alike(dialled):
                     sub = self.pool.subscribe(filters, urls, live=False, paging=paging)
                     group.create_task(self._collect(sub, asked, ends, heard, deliveries))
         except TimeoutError:
@@ -456,7 +456,7 @@ def authors_of(filters: Sequence[Filter]) -> frozenset[str]:
     return frozenset().union(*(f.authors or () for f in filters))
 
 
-def _alike(routes: Routes) -> list[tuple[Sequence[Filter], list[str]]]:
+def alike(routes: Routes) -> list[tuple[Sequence[Filter], list[str]]]:
     """The relays that are asked the same, together: what several send is checked once."""
     groups: list[tuple[Sequence[Filter], list[str]]] = []
     for url, filters in routes.items():
