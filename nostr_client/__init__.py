@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from nostr_client.social.messages.views import Conversation, PrivateMessage
     from nostr_client.social.views import (
         NoteView,
+        NotPosted,
         Posted,
         Profile,
         Quote,
@@ -93,6 +94,7 @@ __all__ = [
     "NostrClient",
     "NostrError",
     "NotConfirmed",
+    "NotPosted",
     "NoteView",
     "Objection",
     "Outcome",
@@ -154,7 +156,8 @@ _ROOMS = {
     "signing.verifier": "Verifier",
     "social.messages.views": "Conversation PrivateMessage",
     "social.views": (
-        "NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally ThreadView"
+        "NotPosted NoteView Posted Profile Quote ReactionCounts RelayRow SyncStatus Tally "
+        "ThreadView"
     ),
     "store.contract": "EventStore StoreOptions",
     "store.opening": "open_store",

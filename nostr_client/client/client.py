@@ -15,34 +15,29 @@ import time
 from collections.abc import (
     AsyncIterator,
     Callable,
-    Collection,
     Coroutine,
-    Iterable,
     Iterator,
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from nostr_client.client.rooms_on_demand import RoomsOnDemand
+from nostr_client.client.publishing import ClientPublishing
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.net.session.paging import Paging
-from nostr_client.nips import nip19
 from nostr_client.paths import Paths
 from nostr_client.paths import paths as default_paths
-from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.pace import Pace
-from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.signing.guards import Consent, Guard, nobody
 from nostr_client.signing.signer import Signer
 from nostr_client.tasks import OwnedTasks, steadily
 
 if TYPE_CHECKING:
-    from nostr_client.net.report import Answer
-    from nostr_client.social.views import Posted, SyncStatus
+    from nostr_client.social.views import SyncStatus
 
 
 def _check_filters(filters: Sequence[object]) -> None:
@@ -58,7 +53,7 @@ EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
 """A fetch reads on until a page brings nothing new, so many events of one relay at most."""
 
 
-class NostrClient(RoomsOnDemand):
+class NostrClient(ClientPublishing):
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
@@ -158,7 +153,7 @@ class NostrClient(RoomsOnDemand):
             await furnish(self, stack.enter_async_context)
             if self.own_relay is not None:
                 await use_own_relay(self, self.own_relay, stack)
-            tasks = await stack.enter_async_context(OwnedTasks())
+            self._tasks = tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
             for work in self._background(keyed=keys.keyed):
                 tasks.start(steadily(work))
@@ -180,84 +175,6 @@ class NostrClient(RoomsOnDemand):
             yield self.schedule.keep
 
     # What an account does
-
-    async def post(
-        self,
-        text: str,
-        *,
-        tags: Iterable[Sequence[str]] = (),
-        warning: str | None = None,
-        on_answer: Callable[[Answer], None] | None = None,
-    ) -> Posted:
-        """Write a note. It is stored first; the report says which relays took it.
-
-        `tags` come beside those of what the text mentions. `warning` marks it as sensitive
-        (NIP-36), with a reason or "". `on_answer` is told of each relay's answer as it comes.
-        Raises InvalidEvent, SignerError, StoreError; that no relay answers is no error
-        (`posted.report.raise_if_failed()` makes it one).
-        """
-        return await self.notes.post(text, tags=tags, warning=warning, on_answer=on_answer)
-
-    async def reply(
-        self,
-        parent: str,
-        text: str,
-        *,
-        tags: Iterable[Sequence[str]] = (),
-        warning: str | None = None,
-        on_answer: Callable[[Answer], None] | None = None,
-    ) -> Posted:
-        """Answer `parent`, an id in hex, a note1 or a nevent1, as wherever an event is named here:
-        a note by a note (NIP-10), most other kinds by a comment (NIP-22). Raises InvalidCode, and
-        InvalidEvent when it is a private message."""
-        parent_id = nip19.event_of(parent).id
-        return await self.notes.reply(
-            parent_id, text, tags=tags, warning=warning, on_answer=on_answer
-        )
-
-    async def repost(
-        self, event: str, *, on_answer: Callable[[Answer], None] | None = None
-    ) -> Posted:
-        """Pass an event on (NIP-18)."""
-        return await self.notes.repost(nip19.event_of(event).id, on_answer=on_answer)
-
-    async def react(
-        self,
-        event: str,
-        content: str = "+",
-        *,
-        picture: str = "",
-        on_answer: Callable[[Answer], None] | None = None,
-    ) -> Posted:
-        """React to an event (NIP-25): "+" likes, "-" dislikes, or an emoji; a custom one is
-        `:name:`, with the URL of its `picture` (NIP-30)."""
-        return await self.notes.react(
-            nip19.event_of(event).id, content, picture=picture, on_answer=on_answer
-        )
-
-    async def delete(
-        self,
-        event: str,
-        reason: str = "",
-        *,
-        on_answer: Callable[[Answer], None] | None = None,
-    ) -> Posted:
-        """Ask every relay that holds the own `event` to delete it (NIP-09)."""
-        return await self.notes.delete(nip19.event_of(event).id, reason, on_answer=on_answer)
-
-    async def publish(
-        self, what: Draft | Event, *, on_answer: Callable[[Answer], None] | None = None
-    ) -> Posted:
-        """Store and publish any event; a draft is signed first.
-
-        A replaceable event of the account (profile, follow list, any list) is refused here: it
-        goes through its own room (`profiles`, `follows`, `relays`) or `guard.edit`, which read the
-        newest version first, so that nothing is overwritten unread.
-        Raises InvalidEvent, SignerError, StoreError.
-        """
-        if isinstance(what, Event):
-            return await self.publisher.publish_signed(what, on_answer=on_answer)
-        return await self.publisher.publish(what, on_answer=on_answer)
 
     async def fetch(
         self,
@@ -315,10 +232,3 @@ class NostrClient(RoomsOnDemand):
         once that is complete, all of the own history follows (`own_history`)."""
         self.own_history.start()
         return self.feed_sync.start()
-
-    def _given(self, urls: Collection[str] | None) -> list[str] | None:
-        """Relay URLs that whoever calls gives for this one question: they may be dialled."""
-        if urls is None:
-            return None
-        self.book.policy.allow(urls)
-        return [url for text in urls if (url := relay_url(text))]

@@ -83,7 +83,7 @@ async def furnish(client: ClientRooms, enter: Enter) -> None:
         private_hosts=client.config.allow_private_relays,
         clock=clock,
     )
-    client.publisher = Publisher(client.guard, client._writer, client.verifier.verify)
+    client.publisher = Publisher(client.guard, client._writer, client.verifier.verify_all)
     client.notes = Notes(client.publisher, client.media.imeta_of)
     client.schedule = Schedule(
         client.notes, client.publisher, folder=data / "scheduled" / (me or "nobody"), clock=clock

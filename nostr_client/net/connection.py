@@ -189,6 +189,11 @@ class RelayConnection:
         self._kept += 1 if kept else -1
         self._kicked.set()
 
+    @property
+    def has_room(self) -> bool:
+        """Has the relay read most of what was sent?"""
+        return self._write_queue.has_room
+
     async def room(self) -> None:
         """Wait until the relay has read most of what was sent; the caller sets the limit."""
         await self._write_queue.room()

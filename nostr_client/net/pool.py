@@ -27,6 +27,7 @@ from nostr_client.errors import ConnectFailed, ConnectStep, InvalidData
 from nostr_client.net.addresses import KnownAddresses
 from nostr_client.net.auth_demand import Authenticate
 from nostr_client.net.backoff import Backoff
+from nostr_client.net.bulk_sender import BulkSender, Heard
 from nostr_client.net.connection import ConnectionContext, RelayConnection
 from nostr_client.net.dial import Dial, DialOptions, DialPolicy, proxy_at
 from nostr_client.net.fetch import Fetched, fetch
@@ -167,6 +168,11 @@ class RelayPool:
 
         answers = await all_of(one(url) for url in dict.fromkeys(map(_spelled, urls)))
         return PublishReport(event.id, tuple(answers))
+
+    def sending(self, heard: Heard, *, limit: float = ANSWER_LIMIT) -> BulkSender:
+        """For many events: `heard` is told of each relay's answer to each, `limit` seconds after
+        it was handed over at the latest."""
+        return BulkSender(self._use, self._not_dialled, heard, limit)
 
     def subscribe(
         self,

@@ -33,6 +33,10 @@ class WriteQueue:
         """Is there more than `MOST` in it?"""
         return self._size > MOST
 
+    @property
+    def has_room(self) -> bool:
+        return self._has_room.is_set()
+
     def add(self, frame: bytes) -> None:
         self._frames.append(frame)
         self._size += len(frame)

@@ -16,8 +16,9 @@ from nostr_client.protocol.event import Event, event_address
 from nostr_client.resilience.others_copies import OthersCopies
 from nostr_client.resilience.reserve_relays import ReserveRoom
 from nostr_client.resilience.reserves import Reserves
-from nostr_client.routing.courier import EVERYWHERE, Courier
+from nostr_client.routing.courier import Courier
 from nostr_client.routing.planner import SPREAD_KINDS, mentioned
+from nostr_client.routing.publish_plans import EVERYWHERE
 
 _PLAIN: Final = frozenset({kinds.NOTE, *kinds.REPOSTS, kinds.REACTION})
 _PARTICULAR: Final = frozenset({"-", "expiration"})

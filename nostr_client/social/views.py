@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
+from nostr_client.errors import NostrError
 from nostr_client.net.health import DOWN, REFUSING, SLOW_STATE, UP
 from nostr_client.net.outcome import End, How
 from nostr_client.net.report import PublishReport
 from nostr_client.nips import nip19, nip27
 from nostr_client.protocol import kinds
-from nostr_client.protocol.event import Event
+from nostr_client.protocol.event import Draft, Event
 from nostr_client.routing.survival import Survival
 from nostr_client.safe_text import safe_line
 from nostr_client.social.openers import Opener
@@ -237,7 +238,36 @@ class Posted:
 
     @property
     def id(self) -> str:
+        """The event's id: 64 lowercase hex digits."""
         return self.event.id
+
+    @property
+    def ok(self) -> bool:
+        """Did at least one relay accept the event?"""
+        return self.report.ok
+
+    def raise_if_failed(self) -> None:
+        """Raises PublishFailed, which holds the report, if no relay accepted the event. It is
+        stored all the same, and sent again."""
+        self.report.raise_if_failed()
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """What was neither stored nor sent, among many that were to be published; and why: the `error`
+    is one that `NostrClient.publish` raises."""
+
+    what: Draft | Event
+    error: NostrError
+
+    @property
+    def ok(self) -> bool:
+        """No relay has it, as it was sent to none: False, where `Posted` may say True."""
+        return False
+
+    def raise_if_failed(self) -> None:
+        """Raises `error`."""
+        raise self.error
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,15 @@ lack is a Protocol of its own, and whoever wants it asks first: `isinstance(stor
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager
 from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
@@ -254,6 +262,9 @@ class CopyLedger(Protocol):
     async def want(self, event_id: str, urls: Collection[str], *, anew: bool = True) -> None:
         """A copy is to be on each of these relays. What is confirmed stays so; what is over there
         (refused, or dropped) is tried once more, or stays over if not `anew`."""
+
+    async def want_all(self, wanted: Mapping[str, Collection[str]], *, anew: bool = True) -> None:
+        """The same for many events, by id: in one commit."""
 
     async def unwant(self, event_id: str, urls: Collection[str]) -> None:
         """No copy is wanted there any more; what is confirmed is still known."""

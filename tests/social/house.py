@@ -82,8 +82,8 @@ class House:
         await self.store.save(list(events))
 
 
-async def verify(event: Event) -> bool:
-    return event.verify()
+async def verify_all(events: Sequence[Event]) -> list[bool]:
+    return [event.verify() for event in events]
 
 
 @asynccontextmanager
@@ -154,7 +154,7 @@ async def house(
                 clock=clock,
                 guard=guard,
                 profiles=profiles,
-                notes=Notes(Publisher(guard, signer, verify)),
+                notes=Notes(Publisher(guard, signer, verify_all)),
                 follows=follows,
                 mutes=mutes,
                 relays=MyRelays(courier, guard, me),

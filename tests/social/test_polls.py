@@ -28,7 +28,7 @@ from tests.social.house import (
     house,
     relay_list,
     signed,
-    verify,
+    verify_all,
 )
 
 OPTIONS: Tags = (("option", "y", "Yes"), ("option", "n", "No"), ("option", "y", "again"))
@@ -50,7 +50,7 @@ def counts(view: PollView | None) -> dict[str, int]:
 
 
 def polls(h: House) -> Polls:
-    publisher = Publisher(h.guard, LocalSigner(ANA, h.clock), verify)
+    publisher = Publisher(h.guard, LocalSigner(ANA, h.clock), verify_all)
     return Polls(publisher, Notes(publisher), h.clock)
 
 

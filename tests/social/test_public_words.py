@@ -28,12 +28,12 @@ from tests.social.house import (
     house,
     relay_list,
     signed,
-    verify,
+    verify_all,
 )
 
 
 def publisher(h: House) -> Publisher:
-    return Publisher(h.guard, LocalSigner(ANA, h.clock), verify)
+    return Publisher(h.guard, LocalSigner(ANA, h.clock), verify_all)
 
 
 async def test_a_status_is_said_expires_and_is_taken_back(tmp_path: Path) -> None:

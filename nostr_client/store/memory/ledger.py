@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -34,8 +34,11 @@ class MemoryCopyLedger:
         """By id and URL, in the order in which relays were first named."""
 
     async def want(self, event_id: str, urls: Collection[str], *, anew: bool = True) -> None:
+        await self.want_all({event_id: urls}, anew=anew)
+
+    async def want_all(self, wanted: Mapping[str, Collection[str]], *, anew: bool = True) -> None:
         now = int(self._clock())
-        for url in urls:
+        for event_id, url in ((event_id, url) for event_id, urls in wanted.items() for url in urls):
             copy = self._get(event_id, url)
             if copy.state in GONE and anew:
                 copy = replace(copy, state=CopyState.WANTED, next_try=0, updated_at=now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -48,13 +48,19 @@ class SqliteCopyLedger:
         self._clock = clock
 
     async def want(self, event_id: str, urls: Collection[str], *, anew: bool = True) -> None:
+        await self.want_all({event_id: urls}, anew=anew)
+
+    async def want_all(self, wanted: Mapping[str, Collection[str]], *, anew: bool = True) -> None:
         at = int(self._clock())
-        tie, audit_at = id_key(event_id), at + FIRST_AUDIT
-        known = {"tie": tie, "at": at, "audit_at": audit_at, "anew": anew}
-        rows = [{"url": url, **known} for url in urls]
+        known = {"at": at, "audit_at": at + FIRST_AUDIT, "anew": anew}
+        rows = [
+            {"tie": id_key(event_id), "url": url, **known}
+            for event_id, urls in wanted.items()
+            for url in urls
+        ]
 
         def run(db: sqlite3.Connection) -> None:
-            _add_relays(db, urls)
+            _add_relays(db, set().union(*wanted.values()))
             db.executemany(
                 f"INSERT INTO copy {_FIELDS} SELECT :tie, id, 'wanted', 0, 0, '', '', :at, 1"
                 " FROM relay WHERE url = :url ON CONFLICT (tie, relay) DO UPDATE SET wanted = 1,"
