@@ -42,7 +42,12 @@ def json_line(value: object) -> str:
 
 def json_line_of(encoded: bytes) -> str:
     """The same for one compact JSON value that is encoded already, as `Event.json` is."""
-    return _UNSAFE.sub(_escaped, encoded.decode())
+    text = encoded.decode()
+    if text.isascii():
+        is_safe = "\x7f" not in text
+    else:  # what counts as printable and is unsafe here has one of these beginnings in UTF-8
+        is_safe = text.isprintable() and b"\xef\xbf" not in encoded and b"\xf3\xa0" not in encoded
+    return text if is_safe else _UNSAFE.sub(_escaped, text)
 
 
 class Output:

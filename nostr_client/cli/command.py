@@ -8,6 +8,7 @@ from nostr_client.command_line.tree import DEBUG, JSON, Function, Group, Option,
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
+    from nostr_client.command_line.context import Context
 
 _ACCOUNT: Final = option(
     "account",
@@ -90,7 +91,18 @@ def add_command(group: Group, name: str, function: Function, options: tuple[Any,
     group.add(name, function, options, _context)
 
 
+def add_pure_command(group: Group, name: str, function: Function) -> None:
+    """The same for one that needs neither network nor account: it is ready the sooner."""
+    group.add(name, function, PLAIN, _pure_context)
+
+
 def _context(**given: Any) -> ClientContext:
     from nostr_client.cli.context import ClientContext
 
     return ClientContext(**given)
+
+
+def _pure_context(**given: Any) -> Context:
+    from nostr_client.command_line.context import Context
+
+    return Context(**given)

@@ -62,10 +62,12 @@ def encrypt(
 
 def security_of(ncryptsec: str) -> int:
     """The key security byte of a code, which needs no password. Raises InvalidCode."""
-    prefix, data = decode_bech32(ncryptsec.strip())
-    if prefix != PREFIX or len(data) != _SIZE or data[0] != _VERSION:
-        raise InvalidCode("not an ncryptsec of a version that is known here")
-    return min(data[2 + _SALT + _NONCE], UNTRACKED)
+    return min(_data_of(ncryptsec)[2 + _SALT + _NONCE], UNTRACKED)
+
+
+def work_of(ncryptsec: str) -> int:
+    """The work factor of a code, as a power of two (`log_n`). Raises InvalidCode."""
+    return _data_of(ncryptsec)[1]
 
 
 def decrypt(ncryptsec: str, password: str, *, max_memory: int = _MEMORY) -> SecretKey:
@@ -78,12 +80,7 @@ def decrypt(ncryptsec: str, password: str, *, max_memory: int = _MEMORY) -> Secr
     from nacl.bindings import crypto_aead_xchacha20poly1305_ietf_decrypt
     from nacl.exceptions import CryptoError
 
-    text = ncryptsec.strip()
-    if len(text) > _LONGEST:
-        raise InvalidCode("too long for an ncryptsec")
-    prefix, data = decode_bech32(text)
-    if prefix != PREFIX or len(data) != _SIZE or data[0] != _VERSION:
-        raise InvalidCode("not an ncryptsec of a version that is known here")
+    data = _data_of(ncryptsec)
     log_n, salt, rest = data[1], data[2 : 2 + _SALT], data[2 + _SALT :]
     nonce, mark, sealed = rest[:_NONCE], rest[_NONCE : _NONCE + 1], rest[_NONCE + 1 :]
     if not 1 <= log_n <= MAX_LOG_N:
@@ -93,6 +90,16 @@ def decrypt(ncryptsec: str, password: str, *, max_memory: int = _MEMORY) -> Secr
         return SecretKey(crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, mark, nonce, derived))
     except (CryptoError, InvalidKey, ValueError):
         raise DecryptionFailed("the password is wrong, or the code is damaged") from None
+
+
+def _data_of(ncryptsec: str) -> bytes:
+    text = ncryptsec.strip()
+    if len(text) > _LONGEST:
+        raise InvalidCode("too long for an ncryptsec")
+    prefix, data = decode_bech32(text)
+    if prefix != PREFIX or len(data) != _SIZE or data[0] != _VERSION:
+        raise InvalidCode("not an ncryptsec of a version that is known here")
+    return data
 
 
 def _normal(password: str) -> bytes:

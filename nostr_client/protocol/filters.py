@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from nostr_client.errors import InvalidFilter
-from nostr_client.protocol.event import MALFORMED, MAX_TIMESTAMP, Event, reason_of
+from nostr_client.protocol.event import MALFORMED, MAX_TIMESTAMP, Tags, reason_of
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import MAX_KIND
 
@@ -17,6 +17,21 @@ _is_tag_name = re.compile("#[a-zA-Z]").fullmatch
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _LISTS = {"ids", "authors", "kinds"}
 _NUMBERS = {"since", "until", "limit"}
+
+
+class Filterable(Protocol):
+    """What a filter looks at in an event."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def pubkey(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def tags(self) -> Tags: ...
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +125,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             value["search"] = self.search
         return value
 
-    def matches(self, event: Event) -> bool:
+    def matches(self, event: Filterable) -> bool:
         """Does `event` meet every condition? `limit` and `search` are the store's affair."""
         if self.ids is not None and event.id not in self.ids:
             return False
@@ -122,10 +137,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             return False
         if self.until is not None and event.created_at > self.until:
             return False
-        return all(
-            any(value in wanted for value in event.values(name))
-            for name, wanted in self.tags.items()
-        )
+        for name, wanted in self.tags.items():
+            for tag in event.tags:
+                if len(tag) > 1 and tag[0] == name and tag[1] in wanted:
+                    break
+            else:
+                return False
+        return True
 
     def __hash__(self) -> int:
         parts = (self.ids, self.authors, self.kinds, frozenset(self.tags.items()))
@@ -136,7 +154,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, **fields)
 
 
-def matches_any(filters: Iterable[Filter], event: Event) -> bool:
+def matches_any(filters: Iterable[Filter], event: Filterable) -> bool:
     """Does `event` meet at least one filter?"""
     return any(f.matches(event) for f in filters)
 
