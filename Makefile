@@ -31,6 +31,9 @@
 # make story  records how five of seven relays are killed: docs/story.cast, and pictures for docs/story.md
 # make docs  the site: README.md, docs/ and a reference from docstrings, as pages in build/site; nothing of
 #             it is fetched from elsewhere, so it may be opened from there or put on any server
+# make dist   the wheel and the sdist of a release, the same bytes wherever they are built
+# make bundle  one file in dist/ that installs the client on this platform without any network; for each
+#             Python that is here, or PYTHONS='python3.12 ...', with these EXTRAS=web,images or none
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -138,6 +141,22 @@ docs: $(VENV)/ready-dev
 
 architecture: $(VENV)/ready-dev
 	$(BIN)/python -m tests.architecture_picture
+
+# The same bytes, whoever builds, when and where: files are dated by the last commit, and what builds
+# them is of one version.
+.PHONY: dist bundle
+dist: $(VENV)/ready-dev
+	rm -rf dist
+	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) PIP_CONSTRAINT=packaging/build-requirements.txt \
+		$(BIN)/python -m build --outdir dist .
+
+EPOCH ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),1580601600)
+EXTRAS ?= fast,shares,local-network,images,pictures,desktop,web
+PYTHONS ?= $(shell sh .ci/pythons)
+
+bundle: dist
+	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m nostr_client.releases.bundle_maker dist/*.whl \
+		--constraints constraints.txt packaging/build-requirements.txt --extras '$(EXTRAS)' $(foreach each,$(PYTHONS),--python $(each))
 
 # Versions that are known to work together; names and versions only.
 lock: $(VENV)/ready-dev

@@ -25,7 +25,7 @@ FLOORS = {
     5: ["net"],
     6: ["accounts", "routing", "bunker"],
     7: ["social", "resilience", "kit"],
-    8: ["client"],
+    8: ["client", "releases"],
     9: ["rehearsal"],
     10: ["cli", "tui", "testing"],
     11: ["main"],
