@@ -34,6 +34,7 @@
 # make dist   the wheel and the sdist of a release, the same bytes wherever they are built
 # make bundle  one file in dist/ that installs the client on this platform without any network; for each
 #             Python that is here, or PYTHONS='python3.12 ...', with these EXTRAS=web,images or none
+# make stubs  what type checkers know of nostr_client.blocking, written anew from the classes
 # make architecture  the picture and the tables of docs/architecture.md, made anew from the imports
 
 VENV ?= .venv
@@ -157,6 +158,9 @@ PYTHONS ?= $(shell sh .ci/pythons)
 bundle: dist
 	SOURCE_DATE_EPOCH=$(EPOCH) $(BIN)/python -m nostr_client.releases.bundle_maker dist/*.whl \
 		--constraints constraints.txt packaging/build-requirements.txt --extras '$(EXTRAS)' $(foreach each,$(PYTHONS),--python $(each))
+.PHONY: stubs
+stubs: $(VENV)/ready-dev
+	$(BIN)/python -m nostr_client.blocking.stubs
 
 # Versions that are known to work together; names and versions only.
 lock: $(VENV)/ready-dev

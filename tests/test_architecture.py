@@ -91,8 +91,9 @@ FINDS_ITS_FILES = frozenset(
         *("tui.acts.registry", "tui.faces.registry", "tui.panes.registry", "tui.own_keys"),
         "cli.app",
     )
-)
-"""They import every file of a folder, or of an index: adding one is adding a file, or a line."""
+) | {"nostr_client.blocking.stubs"}
+"""They import every file of a folder, whatever it is called: adding one is adding a file.
+What writes stubs looks where the names in them come from."""
 
 
 WAY_OUT = "nostr_client.net.dial"
