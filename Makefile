@@ -26,6 +26,9 @@
 #             some costs, and one that dies; BENCH='--seeds 1', or --help
 # make bench-pull  a million events taken from another relay, beside `strfry sync` where STRFRY names
 #             the binary: STRFRY=/path/to/strfry BENCH='--events 100000 --rounds 3'
+# make interop  our client on other people's relays and theirs on ours, written into docs/interop.md: pass,
+#             fail, not offered (minutes; the first time it builds them, one relay for an hour);
+#             PEERS='khatru nostr-tools' meets some
 # make screenshots  the pictures of the terminal client in README.md and docs/, made anew
 # make snapshots  what tests/tui/snapshots/ keeps of every screen, written anew (look at the diff)
 # make story  records how five of seven relays are killed: docs/story.cast, and pictures for docs/story.md
@@ -124,6 +127,10 @@ bench-duplicates: $(VENV)/ready-dev
 .PHONY: bench-pull
 bench-pull: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.pull_million $(BENCH)
+
+.PHONY: interop
+interop: $(VENV)/ready-dev
+	$(BIN)/python -m tests.interop $(PEERS)
 
 screenshots: $(VENV)/ready-dev
 	$(BIN)/python -m docs.screenshots

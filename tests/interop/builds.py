@@ -1,0 +1,204 @@
+"""Peers from their registries, at pinned versions, by the registries' own clients.
+
+What was built is kept in the user's cache folder, by its recipe, and built again when that
+changes. Compilers get one core and the lowest priority.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, Protocol
+
+import platformdirs
+
+from nostr_client.processes import end_now
+
+PROGRAMS: Final = Path(__file__).parent / "programs"
+CACHE: Final = platformdirs.user_cache_path("nostr-client-interop")
+LIMIT: Final = 300.0
+"""Seconds for what installs or builds, but for a whole crate."""
+CARGO_LIMIT: Final = 3600.0
+_MODEST: Final = {"GOFLAGS": "-mod=mod -p=1", "GOTOOLCHAIN": "local", "CARGO_BUILD_JOBS": "1"}
+
+
+class NotToBeHad(Exception):
+    """The peer cannot be had here; the text says why, in words that can be published."""
+
+
+class Build(Protocol):
+    """A recipe. Equal recipes share what they make."""
+
+    weight: ClassVar[int]
+    """What takes longest is built last."""
+
+    async def make(self) -> Path:
+        """A folder or a program, ready. Raises NotToBeHad."""
+
+
+@dataclass(frozen=True)
+class Venv:
+    """A virtual environment with these requirements from PyPI; its Python."""
+
+    weight: ClassVar[int] = 1
+    requirements: tuple[str, ...]
+
+    async def make(self) -> Path:
+        place = _Place(f"venv-{sys.version_info[0]}.{sys.version_info[1]}", repr(self))
+        python = place.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        async with place as is_new:
+            if is_new:
+                await run((sys.executable, "-m", "venv", str(place.folder)), place.folder)
+                install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+                await run((str(python), *install, *self.requirements), place.folder)
+        return python
+
+
+@dataclass(frozen=True)
+class Npm:
+    """A folder with these packages in its node_modules."""
+
+    weight: ClassVar[int] = 2
+    packages: tuple[str, ...]
+
+    async def make(self) -> Path:
+        found("node")
+        place = _Place("npm", repr(self))
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place.folder))
+        async with place as is_new:
+            if is_new:
+                await run((found("npm"), "install", *quiet, *self.packages), place.folder)
+        return place.folder
+
+
+@dataclass(frozen=True)
+class GoProgram:
+    """A program of ours, a folder below `programs/`, with these modules."""
+
+    weight: ClassVar[int] = 3
+    source: str
+    modules: tuple[str, ...]
+
+    async def make(self) -> Path:
+        source = PROGRAMS / self.source
+        place = _Place("go", repr(self) + (source / "main.go").read_text("utf-8"))
+        program = place.folder / self.source
+        async with place as is_new:
+            if is_new:
+                shutil.copy(source / "main.go", place.folder)
+                (place.folder / "go.mod").write_text(f"module {self.source}\n")
+                await run((found("go"), "get", *self.modules), place.folder)
+                await run((found("go"), "build", "-o", str(program), "."), place.folder)
+        return program
+
+
+@dataclass(frozen=True)
+class GoTool:
+    """Somebody else's program, a Go module: `module@version`."""
+
+    weight: ClassVar[int] = 3
+    module: str
+
+    async def make(self) -> Path:
+        place = _Place("go", repr(self))
+        async with place as is_new:
+            if is_new:
+                where = {"GOBIN": str(place.folder), "GOFLAGS": "-p=1"}
+                await run((found("go"), "install", self.module), place.folder, **where)
+        return place.folder / self.module.partition("@")[0].rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Crate:
+    """A program from crates.io."""
+
+    weight: ClassVar[int] = 4
+    name: str
+    version: str
+
+    async def make(self) -> Path:
+        place = _Place("crate", repr(self))
+        words = ("install", self.name, "--version", self.version, "--locked", "--quiet")
+        async with place as is_new:
+            if is_new:
+                command = (found("cargo"), *words, "--root", str(place.folder))
+                await run(command, place.folder, limit=CARGO_LIMIT)
+        return place.folder / "bin" / self.name
+
+
+@dataclass(frozen=True)
+class Named:
+    """A program that an environment variable names."""
+
+    weight: ClassVar[int] = 0
+    variable: str
+
+    async def make(self) -> Path:
+        named = os.environ.get(self.variable)
+        if not named:
+            raise NotToBeHad(f"no registry has it, and `{self.variable}` names no program")
+        if not os.access(named, os.X_OK):
+            raise NotToBeHad(f"what `{self.variable}` names cannot be run")
+        return Path(named)
+
+
+class _Place:
+    """A folder of the cache for one recipe: the block tells whether it must be filled, and what
+    was only begun is begun again the next time."""
+
+    def __init__(self, sort: str, recipe: str) -> None:
+        digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+        self.folder = CACHE / f"{sort}-{digest}"
+        self._ready = self.folder / "ready"
+
+    async def __aenter__(self) -> bool:
+        if self._ready.exists():
+            return False
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        return True
+
+    async def __aexit__(self, kind: object, *rest: object) -> None:
+        if kind is None:
+            self._ready.touch()
+
+
+def found(tool: str) -> str:
+    """Where a tool is. Raises NotToBeHad."""
+    path = shutil.which(tool)
+    if path is None:
+        raise NotToBeHad(f"there is no {tool} here")
+    return path
+
+
+async def run(
+    command: Sequence[str], folder: Path, *, limit: float = LIMIT, **environment: str
+) -> None:
+    """Run to the end, within `limit` seconds. Raises NotToBeHad with the last of what it says."""
+    modest = ("nice", "-n", "15") if shutil.which("nice") else ()
+    process = await asyncio.create_subprocess_exec(
+        *(*modest, *command),
+        cwd=folder,
+        env=os.environ | _MODEST | environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    name = Path(command[0]).name
+    try:
+        async with asyncio.timeout(limit):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        raise NotToBeHad(f"{name} did not end in {limit:g} s") from None
+    finally:
+        await end_now(process)
+    if process.returncode:
+        lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
+        raise NotToBeHad(f"{name} says: {' '.join(lines[-2:])}")

@@ -1,0 +1,155 @@
+"""One peer through all scenes: a row of the table."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from nostr_client.errors import NostrError
+from nostr_client.net import http
+from nostr_client.net.dial import DialOptions
+from nostr_client.nips.nip11 import MEDIA_TYPE
+from nostr_client.nips.nip11 import parse as parse_info
+from nostr_client.protocol import kinds
+from nostr_client.protocol.keys import SecretKey
+from nostr_client.safe_text import safe_line
+from tests.interop.cells import NIPS, Cell, Feature, Row, Verdict
+from tests.interop.judgments import JUDGED
+from tests.interop.our_client import our_client
+from tests.interop.peer import Lacks, Peer, Wrong
+from tests.interop.scenes import LIMIT, Stage, played
+from tests.interop.their_clients import TheirClient
+from tests.interop.their_relays import TheirRelay, our_relay
+
+_WORDS: Final = 300
+"""Characters of what was seen that stand in the document."""
+_PRIVATE: Final = (
+    (re.compile(r"\b(?:ws|http)://(?:127\.0\.0\.1|localhost|\[::1\])[:\d]*/?"), "the relay"),
+    (re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*"), "..."),
+    (re.compile(r"\b(?:127\.0\.0\.1|localhost)(?::\d+)?"), "loopback"),
+    (re.compile(r"\b[0-9a-f]{16,}\b"), "..."),
+    (re.compile(r"\s*\|\s*"), " "),
+)
+"""Of this machine and of this run, and no part of what was seen."""
+
+Meeting = Callable[[Path, SecretKey, bool], AbstractAsyncContextManager[tuple[Peer, str]]]
+"""In a folder, with a key: a peer, and the relay's URL; the relay asks who is there, or not."""
+
+
+def said(text: str) -> str:
+    """What was seen, in words that can be published."""
+    text = safe_line(text, 10 * _WORDS)
+    for pattern, instead in _PRIVATE:
+        text = pattern.sub(instead, text)
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
+
+
+def today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+async def meet_client(client: TheirClient, built: Path) -> Row:
+    """Another's client on a relay of ours."""
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with (
+            our_relay(folder / "open", False) as url,
+            our_relay(folder / "auth", True) as wary,
+        ):
+
+            @asynccontextmanager
+            async def meeting(
+                _: Path, key: SecretKey, asks: bool
+            ) -> AsyncIterator[tuple[Peer, str]]:
+                at = wary if asks else url
+                async with client.running(built, at, key) as peer:
+                    yield peer, at
+
+            cells = {
+                feature: await _cell(client.name, feature, meeting, folder) for feature in Feature
+            }
+    return Row(client.name, client.version, today(), cells)
+
+
+async def meet_relay(relay: TheirRelay, built: Path) -> Row:
+    """Our client on another's relay."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+
+        @asynccontextmanager
+        async def meeting(
+            place: Path, key: SecretKey, asks: bool
+        ) -> AsyncIterator[tuple[Peer, str]]:
+            async with our_client(place, key, url) as peer:
+                yield peer, url
+
+        cells: dict[Feature, Cell] = {}
+        for asks in (False, True):
+            features = [feature for feature in Feature if (feature is Feature.AUTH) is asks]
+            async with relay.running(built, folder / ("auth" if asks else "open"), asks) as url:
+                nips = await _supported(url)
+                for feature in features:
+                    why = relay.lacks.get(feature) or _unsaid(feature, nips)
+                    if why:
+                        cells[feature] = Cell(Verdict.NOT_OFFERED, why)
+                        _progress(feature, cells[feature], 0.0)
+                    else:
+                        kind = relay.private_kind if asks else kinds.NOTE
+                        cells[feature] = await _cell(relay.name, feature, meeting, folder, kind)
+    return Row(relay.name, relay.version, today(), {feature: cells[feature] for feature in Feature})
+
+
+async def _supported(url: str) -> frozenset[int] | None:
+    """The NIPs of its document; None: it has none."""
+    try:
+        answer = await http.get(url, DialOptions(private=True), accept=MEDIA_TYPE)
+        return frozenset(parse_info(answer.body).supported_nips)
+    except NostrError:
+        return None
+
+
+def _unsaid(feature: Feature, nips: frozenset[int] | None) -> str:
+    """Why it counts as not offered, by the relay's own document; "": it is offered, or untold."""
+    nip = NIPS.get(feature)
+    if nip is None or nips is None or nip in nips:
+        return ""
+    return f"its document (NIP-11) does not name NIP-{nip}"
+
+
+async def _cell(
+    name: str, feature: Feature, meeting: Meeting, folder: Path, kind: int = kinds.NOTE
+) -> Cell:
+    """Play one scene, and say what came of it."""
+    key, began = SecretKey.generate(), time.monotonic()
+    place = folder / f"{feature}"
+    try:
+        async with meeting(place / "peer", key, feature is Feature.AUTH) as (peer, url):
+            await played(feature, Stage(peer, url, key, place, kind))
+        cell = Cell(Verdict.PASS)
+    except Lacks as why:
+        cell = Cell(Verdict.NOT_OFFERED, said(str(why)))
+    except TimeoutError:
+        cell = _failed(name, feature, f"no end of it in {LIMIT:g} s")
+    except (Wrong, NostrError, OSError) as error:
+        cell = _failed(name, feature, str(error) or type(error).__name__)
+    _progress(feature, cell, time.monotonic() - began)
+    return cell
+
+
+def _failed(name: str, feature: Feature, seen: str) -> Cell:
+    """With what was found out about it before, by hand."""
+    whose = JUDGED.get((name, feature), "Whose it is has not been found out yet.")
+    return Cell(Verdict.FAIL, f"Seen: {said(seen)}. {whose}")
+
+
+def _progress(feature: Feature, cell: Cell, took: float) -> None:
+    note = f" ({cell.note})" if cell.note else ""
+    print(f"  {feature}: {cell.verdict} {took:.1f} s{note}", file=sys.stderr, flush=True)
