@@ -17,7 +17,6 @@ from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
 from nostr_client.nips.nip11 import MEDIA_TYPE
 from nostr_client.nips.nip11 import parse as parse_info
-from nostr_client.protocol import kinds
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.safe_text import safe_line
 from tests.interop.cells import NIPS, Cell, Feature, Row, Verdict
@@ -26,7 +25,7 @@ from tests.interop.our_client import our_client
 from tests.interop.peer import Lacks, Peer, Wrong
 from tests.interop.scenes import LIMIT, Stage, played
 from tests.interop.their_clients import TheirClient
-from tests.interop.their_relays import TheirRelay, our_relay
+from tests.interop.their_relays import OUR_PRIVATE_KIND, TheirRelay, our_relay
 
 _WORDS: Final = 300
 """Characters of what was seen that stand in the document."""
@@ -74,7 +73,8 @@ async def meet_client(client: TheirClient, built: Path) -> Row:
                     yield peer, at
 
             cells = {
-                feature: await _cell(client.name, feature, meeting, folder) for feature in Feature
+                feature: await _cell(client.name, feature, meeting, folder, OUR_PRIVATE_KIND)
+                for feature in Feature
             }
     return Row(client.name, client.version, today(), cells)
 
@@ -102,8 +102,8 @@ async def meet_relay(relay: TheirRelay, built: Path) -> Row:
                         cells[feature] = Cell(Verdict.NOT_OFFERED, why)
                         _progress(feature, cells[feature], 0.0)
                     else:
-                        kind = relay.private_kind if asks else kinds.NOTE
-                        cells[feature] = await _cell(relay.name, feature, meeting, folder, kind)
+                        private = relay.private_kind
+                        cells[feature] = await _cell(relay.name, feature, meeting, folder, private)
     return Row(relay.name, relay.version, today(), {feature: cells[feature] for feature in Feature})
 
 
@@ -121,18 +121,18 @@ def _unsaid(feature: Feature, nips: frozenset[int] | None) -> str:
     nip = NIPS.get(feature)
     if nip is None or nips is None or nip in nips:
         return ""
-    return f"its document (NIP-11) does not name NIP-{nip}"
+    return f"Its document (NIP-11) does not name NIP-{nip}."
 
 
 async def _cell(
-    name: str, feature: Feature, meeting: Meeting, folder: Path, kind: int = kinds.NOTE
+    name: str, feature: Feature, meeting: Meeting, folder: Path, private_kind: int
 ) -> Cell:
     """Play one scene, and say what came of it."""
     key, began = SecretKey.generate(), time.monotonic()
     place = folder / f"{feature}"
     try:
         async with meeting(place / "peer", key, feature is Feature.AUTH) as (peer, url):
-            await played(feature, Stage(peer, url, key, place, kind))
+            await played(feature, Stage(peer, url, key, place, private_kind))
         cell = Cell(Verdict.PASS)
     except Lacks as why:
         cell = Cell(Verdict.NOT_OFFERED, said(str(why)))

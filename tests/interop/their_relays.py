@@ -20,14 +20,17 @@ from tests.interop.peer import Wrong
 
 START_LIMIT: Final = 60.0
 """Seconds until a relay answers."""
+OUR_PRIVATE_KIND: Final = kinds.DIRECT_MESSAGE
+"""What our relay shows to its parties alone (NIP-04); of what is public, only lists of readers
+could keep anybody out."""
 
 
 @asynccontextmanager
 async def our_relay(folder: Path, asks: bool) -> AsyncIterator[str]:
-    """Ours; `asks`: it wants to know who reads and writes (NIP-42)."""
+    """Ours; `asks`: it wants to know who writes (NIP-42)."""
     folder.mkdir(parents=True)
     config = folder / "relay.toml"
-    config.write_text("[access]\nauthenticated = true\ngreet = true\n" if asks else "")
+    config.write_text("[access]\nauthenticated = true\n" if asks else "")
     relay = await RelayProcess.start(folder / "data", "--config", str(config))
     try:
         yield relay.url

@@ -23,11 +23,11 @@ async def serve(verbs):
         verb = getattr(verbs, asked.pop("do"), None)
         try:
             if verb is None:
-                raise Lacks("the library has nothing for it")
+                raise Lacks("The library has nothing for it.")
             answer = {"ok": await verb(**asked)}
         except Lacks as why:
             answer = {"lacks": str(why)}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the library raises is what was seen
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -96,7 +96,7 @@ class Verbs:
         return (await self._next("EVENT"))[2]
 
     async def count(self, filter):
-        raise Lacks("its Python bindings have no COUNT")
+        raise Lacks("Its Python bindings have no COUNT.")
 
     async def reconcile(self, filter, held):
         for event in held:
