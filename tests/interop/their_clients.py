@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -32,9 +33,12 @@ class TheirClient:
     ) -> AbstractAsyncContextManager[ProcessPeer]:
         """The client on the relay at `url`. Raises Wrong."""
         script = str(PROGRAMS / self.program)
+        if self.program.endswith(".mjs"):  # beside the packages that it imports
+            for name in (self.program, "lines.mjs"):
+                shutil.copy(PROGRAMS / name, built)
         match self.program.rpartition(".")[2]:
             case "mjs":
-                command = ("node", script, str(built))
+                command = ("node", str(built / self.program))
             case "py":
                 command = (str(built), script)
             case _:
@@ -50,4 +54,17 @@ def _pypi(name: str, version: str, program: str) -> TheirClient:
     return TheirClient(name, version, Venv((f"{name}=={version}",)), program)
 
 
-CLIENTS: Final = (_pypi("nostr-sdk", "0.45.1", "nostr_sdk_client.py"),)
+CLIENTS: Final = (
+    _pypi("nostr-sdk", "0.45.1", "nostr_sdk_client.py"),
+    _npm("nostr-tools", "2.25.2", "nostr_tools.mjs", "nostr-tools@2.25.2"),
+    _npm("NDK", "3.0.3", "ndk.mjs", "@nostr-dev-kit/ndk@3.0.3"),
+    _npm(
+        *("applesauce", "6.2.1", "applesauce.mjs"),
+        *("applesauce-core@6.2.0", "applesauce-relay@6.2.1", "applesauce-signers@6.2.2"),
+        *("applesauce-common@6.2.0", "rxjs@7.8.2"),
+    ),
+    _npm(
+        *("welshman", "0.8.15", "welshman.mjs"),
+        *(f"@welshman/{part}@0.8.15" for part in ("lib", "net", "signer", "util")),
+    ),
+)
