@@ -7,11 +7,5 @@ from typing import Final
 
 from tests.interop.cells import Feature
 
-JUDGED: Final[Mapping[tuple[str, Feature], str]] = {
-    (
-        "NDK",
-        Feature.AUTH,
-    ): "Theirs: it signs in, and the relay says yes, but the event that was refused as `auth-required`"
-    " before is not sent again.",
-}
+JUDGED: Final[Mapping[tuple[str, Feature], str]] = {}
 """By peer and feature; one whole sentence or more."""
