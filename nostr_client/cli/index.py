@@ -91,7 +91,9 @@ INDEX: Final[dict[str, dict[str, str]]] = {
         "lists": "Earlier versions of your lists: versions, show, diff, undo, merge.",
     },
     "relays": {
-        "relays": "Your relays: list, show, add, remove, retire, check, find, share, block, auth.",
+        "relays": (
+            "Relays, yours and others: list, show, add, remove, retire, info, check, watch, find..."
+        ),
     },
     "copies": {
         "copies": (
@@ -143,6 +145,23 @@ INDEX: Final[dict[str, dict[str, str]]] = {
         "await": (
             "Wait until an event matches a filter, and print it; the exit code is 124 if none came."
         ),
+    },
+    "protocol.fetch": {
+        "fetch": "Print what a code or a name means, an event or a profile, from wherever it is.",
+    },
+    "protocol.outbox": {
+        "outbox": (
+            "Say where somebody writes, reads and gets messages, and from where that is known."
+        ),
+    },
+    "protocol.signed_http": {
+        "curl": (
+            "Make an HTTP request signed by your key (NIP-98), and print the body of the answer."
+        ),
+        "admin": "Call a method of a relay's management (NIP-86), signed by your key.",
+    },
+    "protocol.status": {
+        "status": "Say which accounts are here and what waits to be sent; no relay is asked.",
     },
     "relay": {
         "relay": "Run a relay for yourself, friends or the public: run, import, export.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from nostr_client.cli import private_lists, relay_auth
 from nostr_client.cli.command import CLIENT, PLAIN, add_command
 from nostr_client.cli.evacuate import retire
+from nostr_client.cli.protocol import relay_info, relay_watch
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import Exit
@@ -290,7 +291,7 @@ def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group(
         "relays",
-        "Your relays: list, show, add, remove, retire, check, find, share, block, auth.",
+        "Relays, yours and others: list, show, add, remove, retire, info, check, watch, find...",
         default="list",
     )
     add_command(group, "list", list_, CLIENT)
@@ -298,7 +299,9 @@ def add_to(root: Group) -> None:
     add_command(group, "add", add, CLIENT)
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "retire", retire, CLIENT)
+    relay_info.add_to(group)
     add_command(group, "check", check, PLAIN)
+    relay_watch.add_to(group)
     add_command(group, "find", find, CLIENT)
     add_command(group, "share", share, CLIENT)
     add_command(group, "block", private_lists.block, CLIENT)
