@@ -164,7 +164,7 @@ class Reader:
             await client.store.save(world.lists(urls, now - 2 * AWAY))
             reader = cls(client, urls)
             await reader.begin()
-            client.sync()
+            client.start_reading()
             await until(lambda: client.feed_sync.status.is_caught_up)
             yield reader
 

@@ -243,7 +243,7 @@ class Story:
 
     async def _follow(self, client: NostrClient, *names: str) -> None:
         await client.follows.follow_all([self.keys[name].public_key.hex for name in names])
-        client.sync()
+        client.start_reading()
 
     async def _others_write(self) -> None:
         """Profiles, relay lists and a note each, where they write and where newcomers ask."""

@@ -25,6 +25,9 @@ from nostr_client.version import __version__
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
     from nostr_client.client import NostrClient
+    from nostr_client.client.counting import EventCount, Precision
+    from nostr_client.client.history import HistoryPage, PagedHistory
+    from nostr_client.client.reconciling import Direction, Reconciled
     from nostr_client.config import ClientConfig, load_config
     from nostr_client.core_dumps import forbid_core_dumps
     from nostr_client.errors import (
@@ -79,13 +82,16 @@ __all__ = [
     "ConfigError",
     "Conversation",
     "CountAnswer",
+    "Direction",
     "Draft",
     "End",
     "Event",
+    "EventCount",
     "EventStore",
     "FetchResult",
     "Filter",
     "Found",
+    "HistoryPage",
     "How",
     "InvalidData",
     "ListNotRead",
@@ -98,8 +104,10 @@ __all__ = [
     "NoteView",
     "Objection",
     "Outcome",
+    "PagedHistory",
     "Paths",
     "Posted",
+    "Precision",
     "PrivateMessage",
     "Profile",
     "PublicKey",
@@ -107,6 +115,7 @@ __all__ = [
     "PublishReport",
     "Quote",
     "ReactionCounts",
+    "Reconciled",
     "RelayError",
     "RelayPool",
     "RelayRow",
@@ -134,6 +143,9 @@ __all__ = [
 _ROOMS = {
     "accounts.account": "Account Accounts",
     "client": "NostrClient",
+    "client.counting": "EventCount Precision",
+    "client.history": "HistoryPage PagedHistory",
+    "client.reconciling": "Direction Reconciled",
     "config": "ClientConfig load_config",
     "core_dumps": "forbid_core_dumps",
     "errors": (

@@ -64,7 +64,7 @@ async def live(folder: Path, proxy: str) -> str:
         assert client.own_relay is not None, client.own_relay_problem
         posted = await client.post("hello")
         assert {RELAY, ONION} <= {answer.url for answer in posted.report.answers if answer.accepted}
-        client.sync()
+        client.start_reading()
         client.messages.start()
         await client.fetch(Filter.of(kinds=[1], limit=3), relays=[OTHER])
         await client.profiles.fetch([BEN])

@@ -64,7 +64,7 @@ async def test_write_read_answer_and_follow(tmp_path: Path) -> None:
         assert len(posted.report.accepted) == 1
 
         assert await ben.follows.follow(ANA.public_key.hex) is not None
-        ben.sync()
+        ben.start_reading()
         (view,) = await until(ben.timeline.home)
         assert view.event == posted.event
 
@@ -124,7 +124,7 @@ async def test_a_year_comes_back_from_foreign_relays(tmp_path: Path) -> None:
         for url, part in ((one, notes[:220]), (other, notes[180:])):
             reports = await all_of(ana.pool.publish(note, [url]) for note in part)
             assert all(report.accepted for report in reports)
-        done = await ana.history.fetch([one, other])
+        done = await ana.comparisons.fetch([one, other])
         assert [compared.complete for compared in done] == [True, True], done
         mine = await ana.store.query([Filter.of(authors=[ana.pubkey], kinds=[1])])
         assert {note.id for note in mine} == {note.id for note in notes}

@@ -148,7 +148,7 @@ async def catch_up(client: NostrClient, *, everything: bool = False) -> Mapping[
     import asyncio
     import contextlib
 
-    client.sync()
+    client.start_reading()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CATCH_UP):
             patience = PASSING

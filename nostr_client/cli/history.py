@@ -45,7 +45,7 @@ def fetch(
         async with context.reading(account) as client:
             urls = await asked_relays(client, relays)
             begun = int(time.time())
-            done = await client.history.fetch(urls, mentions=mentions, since=begin, on_done=say)
+            done = await client.comparisons.fetch(urls, mentions=mentions, since=begin, on_done=say)
             if begin is None:
                 await client.own_history.learn(done, begun)
             _conclude(context, done)
@@ -120,7 +120,7 @@ def compare(context: ClientContext, relays: Relays = None, *, since: Since = "")
             mine = Filter(authors=frozenset({client.pubkey}), since=begin)
             done: list[Comparison] = []
             for url in await asked_relays(client, relays):
-                compared = await client.history.compare(url, mine)
+                compared = await client.comparisons.compare(url, mine)
                 context.out.emit(_record(compared), _compared_line(compared))
                 done.append(compared)
             _conclude(context, done)

@@ -177,7 +177,7 @@ def restore(
 
             async def is_back() -> bool:
                 nonlocal new, back
-                fetched = await client.history.fetch(urls)
+                fetched = await client.comparisons.fetch(urls)
                 new += sum(found.new for found in fetched)
                 back = max(found.both + found.new for found in fetched)
                 given = exchange.given_back.get(pubkey)

@@ -47,7 +47,7 @@ def plain(context: ClientContext) -> None:
     async def work() -> None:
         opening = context.reading(account) if signer is None else context.writing(signer)
         async with opening as client:
-            client.sync()
+            client.start_reading()
             await PlainSession(context, client).run()
 
     wait_for(work())

@@ -20,54 +20,36 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from nostr_client.client.publishing import ClientPublishing
+from nostr_client.client.reading import ClientReading
 from nostr_client.config import ClientConfig, load_config
-from nostr_client.net.session.paging import Paging
 from nostr_client.paths import Paths
 from nostr_client.paths import paths as default_paths
-from nostr_client.protocol.event import Event
-from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.pace import Pace
-from nostr_client.routing.fetch_results import FetchResult
 from nostr_client.signing.guards import Consent, Guard, nobody
 from nostr_client.signing.signer import Signer
 from nostr_client.tasks import OwnedTasks, steadily
 
 if TYPE_CHECKING:
-    from nostr_client.social.views import SyncStatus
+    pass
 
 
-def _check_filters(filters: Sequence[object]) -> None:
-    for item in filters:
-        if not isinstance(item, Filter):
-            raise TypeError(
-                f"a filter is a Filter, as Filter.of(kinds=[1]) or Filter.from_dict(...) make it,"
-                f" and not a {type(item).__name__}; several are several arguments"
-            )
-
-
-EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
-"""A fetch reads on until a page brings nothing new, so many events of one relay at most."""
-
-
-class NostrClient(ClientPublishing):
+class NostrClient(ClientReading):
     """One account at work. Made by `NostrClient.open` only.
 
     Rooms: `store`, `copies` (which relay holds what), `verifier`, `pool`, `book` (who writes and
-    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `schedule` (notes that
-    go out at a time), `completion` (of what is being written), `follows`, `mutes`,
-    `bookmarks`, `blocked_relays`, `private_relays` and
-    `synced_drafts` (NIP-37), `relays`, `lists` (their earlier
-    versions), `timeline`, `threads`, `search`, `messages` (private ones), `key_leaks` (the alarm),
-    `feed_sync` (the background reading);
-    `replication`, `history` (what relays hold, compared and fetched), `own_history` (all of one's
-    own, brought here by itself), `inquiry` (whether they hold somebody's notes back), `mutual_aid`
-    (copies of others), `evacuation` and its survey, `own_relay` (None when it is off). On demand:
-    `pins`, `web_bookmarks`, `sets` (lists with a name, NIP-51), `interests`, `polls`, `statuses`,
-    `reports`, `memberships` (of relays, by invite code).
+    reads where), `courier`, `guard`; `profiles`, `publisher`, `notes`, `schedule` (notes that go
+    out at a time), `completion` (of what is being written), `follows`, `mutes`, `bookmarks`,
+    `blocked_relays`, `private_relays` and `synced_drafts` (NIP-37), `relays`, `lists` (their
+    earlier versions), `timeline`, `threads`, `search`, `messages` (private ones), `key_leaks` (the
+    alarm), `feed_sync` (the background reading); `replication`, `comparisons` (what relays hold,
+    compared and fetched), `own_history` (all of one's own, brought here by itself), `inquiry`
+    (whether they hold somebody's notes back), `mutual_aid` (copies of others), `evacuation` and its
+    survey, `own_relay` (None when it is off). On demand: `pins`, `web_bookmarks`, `sets` (lists
+    with a name, NIP-51), `interests`, `polls`, `statuses`, `reports`, `memberships` (of relays, by
+    invite code).
     """
 
     @classmethod
@@ -173,62 +155,3 @@ class NostrClient(ClientPublishing):
             yield self.replication.run
         if self.signer is not None:
             yield self.schedule.keep
-
-    # What an account does
-
-    async def fetch(
-        self,
-        *filters: Filter,
-        relays: Sequence[str] | None = None,
-        timeout: float = 10.0,  # noqa: ASYNC109 - it ends in an answer, not in an error
-    ) -> FetchResult:
-        """Ask relays and the store: what is known then, newest first. `outcome` of the answer says
-        what it came to, `missed` which relays did not send all they have, and why, and `ends` for
-        each relay what it did.
-
-        Without `relays` the filters' authors are asked for where they write, and all else at
-        the client's own relays. `relays` count as given by the person and are dialled wherever
-        they lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most
-        `timeout` seconds; offline it is what the store has. Raises TypeError for what is no
-        Filter (`Filter.of(kinds=[1])`, `Filter.from_dict({...})`), StoreError.
-        """
-        _check_filters(filters)
-        urls = self._given(relays)
-        asked = await self.courier.fetch(filters, urls, timeout=timeout, paging=EXHAUSTIVE)
-        return FetchResult(await self.store.query(filters), asked.ends)
-
-    async def feed(
-        self, *filters: Filter, relays: Sequence[str] | None = None
-    ) -> AsyncIterator[Event]:
-        """Events that match, as they arrive; without filters, the home timeline's.
-
-        Each comes once, verified and stored. They are those created from now on, so that a bot does
-        not answer yesterday's; a filter with a `since` begins there: first comes what the store
-        has since then, oldest first. Ends when the iteration is left or the client closes.
-        `relays` and errors are as for `fetch`.
-        """
-        _check_filters(filters)
-        earlier = [f for f in filters if f.since is not None]
-        wanted = filters or (await self.timeline.home_filter(),)
-        now = int(self._clock())
-        wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
-        urls = self._given(relays)
-        async with AsyncExitStack() as stack:
-            watch = await stack.enter_async_context(self.store.watch(wanted))
-            held = await self.store.query(earlier) if earlier else []
-            for event in reversed(held):
-                yield event
-            seen = {event.id for event in held}
-            if urls is None:
-                await stack.enter_async_context(self.courier.subscribe_to_authors(wanted))
-            for url in urls or ():
-                await stack.enter_async_context(self.courier.subscribe(wanted, [url]))
-            async for event in watch:
-                if event.id not in seen:
-                    yield event
-
-    def sync(self) -> SyncStatus:
-        """Start the background reading (home, mentions, own lists), if it does not run already;
-        once that is complete, all of the own history follows (`own_history`)."""
-        self.own_history.start()
-        return self.feed_sync.start()

@@ -214,10 +214,10 @@ async def furnish(client: ClientRooms, enter: Enter) -> None:
         )
     )
     unwanted = RejectedIds(data / f"unwanted-{me[:16] or 'nobody'}")
-    client.history = History(client.courier, trials, owner=me, unwanted=unwanted, clock=clock)
+    client.comparisons = History(client.courier, trials, owner=me, unwanted=unwanted, clock=clock)
     client.own_history = await enter(
         OwnHistory(
-            client.history,
+            client.comparisons,
             client.store,
             client.book,
             owner=me,
@@ -265,7 +265,7 @@ def _keep_copies(client: ClientRooms) -> None:
         await client.replication.place(event, urls)
 
     client.mutual_aid = MutualAid(
-        *(client.courier, client.history, client.reserves, client.relay_facts),
+        *(client.courier, client.comparisons, client.reserves, client.relay_facts),
         place=place,
         signer=client._writer,
         own=client._own_keys,
@@ -338,7 +338,7 @@ def _keep_copies(client: ClientRooms) -> None:
         relay_list=client.relays,
         message_relays=client.messages.relays,
         private_relays=client.private_relays,
-        history=client.history,
+        history=client.comparisons,
         journal=journal,
         owner=me,
         folder=data,

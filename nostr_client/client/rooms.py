@@ -81,7 +81,7 @@ class ClientRooms(ClientNetwork):
     search: Search
     messages: Messages
     replication: Replication
-    history: History
+    comparisons: History
     own_history: OwnHistory
     evacuation_survey: EvacuationSurvey
     evacuation: Evacuation

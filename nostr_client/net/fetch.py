@@ -51,7 +51,7 @@ class RelayEnds:
             cause = Cause(How.INCOMPLETE if item.complete is False else How.ANSWERED)
             if item.left_out:
                 cause = Cause(How.INCOMPLETE, f"{item.left_out} left out, too large to be kept")
-            crowded = bool(item.crowded)
+            crowded = tuple(item.crowded)
             self._end(url, cause, complete=item.complete, pages=item.pages, crowded=crowded)
         elif item.cause.how is How.LOST and not item.final and url not in self._lost:
             self._lost.add(url)
@@ -80,7 +80,7 @@ class RelayEnds:
         *,
         complete: bool | None = None,
         pages: int = 0,
-        crowded: bool = False,
+        crowded: tuple[int, ...] = (),
     ) -> None:
         self.waiting.pop(url, None)
         self._ends[url] = End(
@@ -89,7 +89,8 @@ class RelayEnds:
             complete=complete,
             events=self.found.get(url, 0),
             pages=pages,
-            crowded=crowded,
+            crowded=bool(crowded),
+            crowded_at=crowded,
             prefix=cause.prefix,
             reason=cause.reason,
             problem=cause.problem,

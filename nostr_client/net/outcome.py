@@ -136,6 +136,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     events: int = 0
     pages: int = 0
     crowded: bool = False
+    crowded_at: tuple[int, ...] = ()
+    """The seconds of which that is so."""
     prefix: str = ""
     reason: str = ""
     problem: str = ""

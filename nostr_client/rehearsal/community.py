@@ -212,7 +212,7 @@ class Community:
     async def _follow_all(self, person: Person) -> None:
         others = [other.pubkey for other in self.people.values() if other is not person]
         await person.client.follows.follow_all(others)
-        person.client.sync()
+        person.client.start_reading()
 
     async def _open(self) -> None:
         """What was written before anybody came in."""

@@ -303,7 +303,7 @@ class DrillWorld:
         others = [other.pubkey for other in self.authors if other is not author]
         count = math.ceil(FOLLOWED * len(others))
         await client.follows.follow_all(drawn(chance, others, by_zipf(len(others)), count))
-        client.sync()
+        client.start_reading()
         now = int(time.time())
         for number in range(self.size.notes):
             text = f"note {number} of {author.pubkey[:8]}"

@@ -143,7 +143,7 @@ async def test_errors_of_the_body_come_out_as_they_are(tmp_path: Path) -> None:
 
     async def bot() -> None:
         async with client(tmp_path, relays=[DEAD]) as c:
-            c.sync()
+            c.start_reading()
             posted = await c.post("hi")
             posted.report.raise_if_failed()
 
@@ -186,7 +186,7 @@ async def test_a_cancelled_client_ends_quickly(tmp_path: Path) -> None:
 
         async def work() -> None:
             async with client(tmp_path, relays=[silent.url, DEAD]) as c:
-                c.sync()
+                c.start_reading()
                 await c.post("into the void")
 
         task = asyncio.create_task(work())
@@ -206,7 +206,7 @@ async def test_the_own_history_follows_the_first_screen(
     mine = [Draft(1, f"{n}", created_at=now - n).sign(ANA, now) for n in range(5)]
     async with Relay(*mine) as relay, client(tmp_path, relays=[relay.url]) as c:
         await c.store.save([relay_list(ANA, relay.url, at=now)])
-        c.sync()
+        c.start_reading()
         await until(partial(c.store.get, mine[-1].id))
 
         async def complete() -> bool:
@@ -220,7 +220,7 @@ async def test_closing_waits_for_nobody(tmp_path: Path) -> None:
         silent.silent = True
         with ExitStack() as closing:
             async with client(tmp_path, relays=[one.url, silent.url, DEAD]) as c:
-                c.sync()
+                c.start_reading()
                 feed = c.feed()
                 task = asyncio.create_task(anext(feed))
                 await until(lambda: silent.sent("REQ") and one.sent("REQ"))
@@ -615,7 +615,7 @@ async def test_a_note_is_accepted_by_three_relays(tmp_path: Path, start_relay: S
         [view] = await c.timeline.home()
         assert (view.copies, view.wanted, view.author.label) == (3, 3, "ana")
     async with client(tmp_path / "reader", None, relays=urls[:1], pubkey=ME) as c:
-        c.sync()
+        c.start_reading()
 
         async def here() -> bool:
             return bool(await c.timeline.home()) and bool(await c.follows.pubkeys())
@@ -741,7 +741,7 @@ async def test_the_home_of_somebody_who_follows_777(
     people = {tag[1] for tag in follows.tags if tag[0] == "p"} | {me}
     wanted = {e.id for e in events.values() if e.pubkey in people and e.kind in (1, 6)}
     async with client(tmp_path / "reader", None, pubkey=me, relays=[relay.url]) as c:
-        c.sync()
+        c.start_reading()
         seen: set[str] = set()
 
         async def all_here() -> bool:

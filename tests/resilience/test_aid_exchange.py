@@ -81,7 +81,7 @@ async def two_who_keep_each_other(
             held += [relay_list(key, relay.url), signed(key, kinds.DM_RELAYS, tags=inbox)]
         ana = await stack.enter_async_context(client_of(folder / "ana", ANA, [relay.url], NOW))
         ben = await stack.enter_async_context(client_of(folder / "ben", BEN, [relay.url], NOW))
-        await ana.history.fetch([relay.url])
+        await ana.comparisons.fetch([relay.url])
         for one, other in ((ana, BENS), (ben, ANAS)):
             await one.mutual_aid.add(other)
             await one.mutual_aid.refresh()

@@ -305,14 +305,14 @@ async def test_a_list_that_is_not_here_is_not_published(
 def spied_roads(client: NostrClient, monkeypatch: pytest.MonkeyPatch) -> list[Road]:
     """How each set is compared from here on."""
     roads: list[Road] = []
-    compare = client.history.compare
+    compare = client.comparisons.compare
 
     async def spied(url: str, filter: Filter, **how: Any) -> Comparison:
         compared = await compare(url, filter, **how)
         roads.append(compared.road)
         return compared
 
-    monkeypatch.setattr(client.history, "compare", spied)
+    monkeypatch.setattr(client.comparisons, "compare", spied)
     return roads
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from nostr_client.nips import nip45
 from nostr_client.nips.nip77 import Items, NegentropyServer
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter, matches_any
@@ -28,7 +29,8 @@ class Relay:
     Moods: `words` answers every REQ with CLOSED and these words, `mute` with EOSE alone, `silent`
     with nothing at all, to EVENTs too; `refuses` answers every EVENT with OK false and these words;
     `challenge` is sent as AUTH to whoever connects, and an AUTH event is then let in (`guests`);
-    `compares` answers NIP-77, which is else no message that it knows.
+    `compares` answers NIP-77, and `counts` NIP-45, which are else no messages that it knows;
+    `sketches` adds HyperLogLog values. `cap` is the most events in one answer.
     """
 
     def __init__(self, *events: Event, port: int = 0) -> None:
@@ -42,6 +44,8 @@ class Relay:
         self.challenge = ""
         self.guests: list[Event] = []
         self.compares = False
+        self.counts = self.sketches = False
+        self.cap = CAP
         self._comparing: dict[str, NegentropyServer] = {}
         self.log: list[list[Any]] = []
         self.connections = 0
@@ -152,8 +156,18 @@ class Relay:
                 else:
                     await _send(socket, "OK", event.id, True, "")
                     await self.tell(event)
+            case ["COUNT", wire, raw] if self.counts:
+                await self._on_count(socket, wire, Filter.from_dict(raw))
             case [label, wire, *rest] if label.startswith("NEG-") and not self.silent:
                 await self._on_neg(socket, label, wire, *rest)
+
+    async def _on_count(self, socket: ServerConnection, wire: str, asked: Filter) -> None:
+        found = [event for event in self.held if asked.matches(event)]
+        said: dict[str, Any] = {"count": len(found)}
+        offset = nip45.offset_of(asked)
+        if self.sketches and offset is not None:
+            said["hll"] = nip45.registers_of([event.pubkey for event in found], offset).hex()
+        await _send(socket, "COUNT", wire, said)
 
     async def _on_neg(self, socket: ServerConnection, label: str, wire: str, *rest: Any) -> None:
         if not self.compares:
@@ -177,7 +191,7 @@ class Relay:
         found: dict[str, Event] = {}
         for wanted in () if self.mute else filters:
             matching = sorted((e for e in self.held if wanted.matches(e)), key=lambda e: e.order)
-            limit = CAP if wanted.limit is None else min(CAP, wanted.limit)
+            limit = self.cap if wanted.limit is None else min(self.cap, wanted.limit)
             found |= {event.id: event for event in matching[:limit]}
         for event in sorted(found.values(), key=lambda e: e.order):
             await _send_event(socket, wire, event)

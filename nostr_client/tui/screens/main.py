@@ -332,7 +332,7 @@ class MainScreen(Screen[None]):
 
     async def _follow_home(self) -> None:
         try:
-            self.client.sync()
+            self.client.start_reading()
             await hand_over(self.client.timeline.watch(), self._arrived)
         except NostrError as error:
             self._say_problem(str(error))
