@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nostr_client.version import __version__
+
+if TYPE_CHECKING:
+    from nostr_client.command_line.tree import Group
 
 WITHOUT_TERMINAL = """\
 nostr-client needs a terminal to open. Without one, use its commands:
@@ -81,4 +85,13 @@ def _main(given: list[str]) -> int:
         return run(demo=given == ["demo"])
     from nostr_client.cli.app import run_command
 
-    return run_command(["plain", *given[1:]] if given[:1] == ["--plain"] else given)
+    return run_command(
+        ["plain", *given[1:]] if given[:1] == ["--plain"] else given, relay=_relay_commands
+    )
+
+
+def _relay_commands() -> Group:
+    """The relay's commands, for whoever tells of all: a shell that completes them, say."""
+    from relays.cli.app import build
+
+    return build()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 
@@ -13,12 +13,13 @@ from nostr_client.exits import table
 from nostr_client.version import __version__
 
 
-def run_command(arguments: Sequence[str]) -> int:
-    """Run the command line; returns the exit code."""
-    return run_command_line(build(), "nostr-client", arguments)
+def run_command(arguments: Sequence[str], relay: Callable[[], Group] | None = None) -> int:
+    """Run the command line; returns the exit code. `relay` brings the tree of the relay's commands,
+    which are handed over elsewhere, for whoever tells of all."""
+    return run_command_line(build(relay), "nostr-client", arguments)
 
 
-def build() -> Group:
+def build(relay: Callable[[], Group] | None = None) -> Group:
     """All commands."""
     root = Group(
         "A Nostr account that no host can remove. Without a command it opens the terminal client.",
@@ -28,6 +29,8 @@ def build() -> Group:
     for file, lines in INDEX.items():
         for name, help in lines.items():
             root.later(name, help, partial(_load, file, name))
+    if relay is not None:
+        root.later("relay", INDEX["relay"]["relay"], relay)
     return root
 
 

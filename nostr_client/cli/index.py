@@ -9,31 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 INDEX: Final[dict[str, dict[str, str]]] = {
-    "protocol.codes": {
-        "encode": "Write codes: npub, note, nprofile, nevent, naddr, nsec (NIP-19).",
-        "decode": (
-            "Say what codes mean: npub, nsec, note, nevent, nprofile, naddr, hex, an address,"
-            " a name."
-        ),
-    },
-    "protocol.key": {
-        "key": "Keys that are not kept: generate, public, encrypt, decrypt, validate.",
-    },
-    "protocol.encryption": {
-        "encrypt": "Encrypt standard input for somebody (NIP-44), and print the payload.",
-        "decrypt": (
-            "Decrypt a payload from somebody (NIP-44; NIP-04 is read, too), and print the text."
-        ),
-    },
-    "protocol.gift": {
-        "gift": "Gift wraps (NIP-59): wrap, unwrap; JSON lines in, JSON lines out.",
-    },
-    "protocol.verify": {
-        "verify": "Check events, one a line: print those that are right, and say of others why.",
-    },
-    "protocol.filter": {
-        "filter": "Print the events that match a filter, of those on standard input, one a line.",
-    },
     "account": {
         "account": "Accounts: make, bring, list, choose, back up.",
     },
@@ -134,6 +109,35 @@ INDEX: Final[dict[str, dict[str, str]]] = {
             "Serve programs that speak the Model Context Protocol, over standard input and output."
         ),
     },
+    "protocol.codes": {
+        "encode": "Write codes: npub, note, nprofile, nevent, naddr, nsec (NIP-19).",
+        "decode": (
+            "Say what codes mean: npub, nsec, note, nevent, nprofile, naddr, hex, an address,"
+            " a name."
+        ),
+    },
+    "protocol.key": {
+        "key": "Keys that are not kept: generate, public, encrypt, decrypt, validate.",
+    },
+    "protocol.encryption": {
+        "encrypt": "Encrypt standard input for somebody (NIP-44), and print the payload.",
+        "decrypt": (
+            "Decrypt a payload from somebody (NIP-44; NIP-04 is read, too), and print the text."
+        ),
+    },
+    "protocol.gift": {
+        "gift": "Gift wraps (NIP-59): wrap, unwrap; JSON lines in, JSON lines out.",
+    },
+    "protocol.verify": {
+        "verify": "Check events, one a line: print those that are right, and say of others why.",
+    },
+    "protocol.filter": {
+        "filter": "Print the events that match a filter, of those on standard input, one a line.",
+    },
+    "protocol.specifications": {
+        "nip": "What a NIP is about, whether it is in use, and how far this program goes.",
+        "kind": "What events of a kind are, how relays keep them, and which NIP says so.",
+    },
     "web": {
         "web": (
             "The terminal client in a browser on this machine, until Ctrl-C; prints a one-time"
@@ -162,6 +166,9 @@ INDEX: Final[dict[str, dict[str, str]]] = {
     },
     "protocol.status": {
         "status": "Say which accounts are here and what waits to be sent; no relay is asked.",
+    },
+    "completion": {
+        "completion": "Print what has a shell complete commands, options, accounts and relays.",
     },
     "relay": {
         "relay": "Run a relay for yourself, friends or the public: run, import, export.",

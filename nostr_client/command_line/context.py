@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nostr_client.command_line.error_log import keep_log, trace_of
 from nostr_client.exits import Exit
 from nostr_client.output import Output
-from nostr_client.paths import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclass
@@ -23,6 +24,8 @@ class Context:
     debug: bool = False
     quiet: bool = False
     exit_code: int = Exit.DONE
+    completion: Callable[[str], str] | None = None
+    """The script that has a shell complete the commands among which this one was named."""
 
     @cached_property
     def out(self) -> Output:
@@ -31,14 +34,22 @@ class Context:
     @property
     def error_log(self) -> Path:
         """Where errors that nobody expected are kept."""
+        from nostr_client.paths import paths
+
         return paths().state / "nostr-client.log"
 
     def show_trace(self, error: BaseException) -> None:
         """Where `error` came from, for `--debug`."""
+        from nostr_client.command_line.error_log import trace_of
+
         self.out.note(trace_of(error).rstrip())
 
     def report_bug(self, error: BaseException) -> int:
         """An error that nobody expected: one line, and its place in the log."""
+        import logging
+
+        from nostr_client.command_line.error_log import keep_log, trace_of
+
         where = "the details could not be logged"
         with contextlib.suppress(OSError):
             if not logging.getLogger().handlers:

@@ -42,7 +42,7 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
         wrong = redacted(str(error))
         where = " ".join([program, *path, "--help"])
         return Output("--json" in arguments).fail(f"{wrong} ({where})", Exit.USAGE)
-    return _run(found, values)
+    return _run(found, values, lambda shell: _completion(root, program, shell))
 
 
 def open_closed_streams() -> None:
@@ -87,9 +87,16 @@ def write_words(words: str) -> int:
     return 0
 
 
-def _run(command: Command, values: dict[str, object]) -> int:
+def _completion(root: Group, program: str, shell: str) -> str:
+    from nostr_client.command_line.completion import script
+
+    return script(root, program, shell)
+
+
+def _run(command: Command, values: dict[str, object], completion: Callable[[str], str]) -> int:
     common = {name: values.pop(name) for name in command.common}
     context = command.open(**common)
+    context.completion = completion
     return finish(context, lambda: command.run(context, values))
 
 

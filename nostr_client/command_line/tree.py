@@ -77,7 +77,8 @@ class Parameter(NamedTuple):
     def shown(self) -> str:
         """As the help names it."""
         if isinstance(self.spec, Argument):
-            dots = "..." if self.is_list and not self.spec.metavar.endswith("...") else ""
+            has_dots = self.spec.metavar.rstrip("]").endswith("...")
+            dots = "..." if self.is_list and not has_dots else ""
             shown = f"{self.spec.metavar}{dots}"
             is_bare = self.default is REQUIRED or shown.startswith("[")
             return shown if is_bare else f"[{shown}]"
