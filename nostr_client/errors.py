@@ -220,6 +220,16 @@ class AccountError(NostrError):
     """No such account, two that fit, or one that cannot be kept as was asked."""
 
 
+class ReleaseRefused(NostrError):
+    """A release of this program was not taken, and nothing was changed. `why` says it in a word:
+    `keyless`, `unsigned`, `forged`, `other-key`, `withdrawn`, `stale`, `downgrade`, `mixed-up`,
+    `platform`, `damaged`, `key-change` or `not-found`."""
+
+    def __init__(self, why: str, message: str) -> None:
+        super().__init__(message)
+        self.why = why
+
+
 class NotWritten(NostrError):
     """What a command says cannot be written where it should go: a full disk, a closed device."""
 

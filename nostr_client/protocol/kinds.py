@@ -34,6 +34,8 @@ COMMENT: Final = 1111
 VOICE: Final = 1222
 VOICE_COMMENT: Final = 1244
 REPORT: Final = 1984
+SOFTWARE_ASSET: Final = 3063
+"""One file of a program's release, by its hash (NIP-82, a draft)."""
 MEMBER_ADDED: Final = 8000
 MEMBER_REMOVED: Final = 8001
 EPHEMERAL_GIFT_WRAP: Final = 21059
@@ -80,6 +82,12 @@ ARTICLE_DRAFT: Final = 30024
 RELAY_DISCOVERY: Final = 30166
 USER_ASSERTION: Final = 30382
 """What a provider has computed of somebody (NIP-85)."""
+SOFTWARE_RELEASE: Final = 30063
+"""One version of a program, and which files are it (NIP-82, a draft)."""
+APPLICATION_DATA: Final = 30078
+"""What a program keeps for itself (NIP-78)."""
+SOFTWARE_APPLICATION: Final = 32267
+"""A program, as it describes itself (NIP-82, a draft)."""
 WIKI: Final = 30818
 APP_HANDLER: Final = 31990
 """What kinds of events a program shows, and where (NIP-89)."""

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from nostr_client.nips.nip82 import BUNDLE, Asset, Release
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import SecretKey
 from nostr_client.releases import bundle_installer
 from nostr_client.releases.bundle_maker import write_bundle
+from nostr_client.releases.evidence import lines_of
+from nostr_client.releases.key_change import KeyChange
+from nostr_client.releases.origin import ReleaseKeys
 
 PIP = "pip-26.3-py3-none-any.whl"
 """A name alone: `without_pip` never runs it."""
@@ -62,6 +68,15 @@ def bundle(
     return write_bundle([*wheels, pip], folder, version=version, pythons=pythons)
 
 
+def tree_of(root: Path) -> dict[str, bytes]:
+    """Everything below a folder that a person could miss."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != "app.lock"
+    }
+
+
 def digest_of(path: Path) -> str:
     return sha256(path.read_bytes()).hexdigest()
 
@@ -90,3 +105,56 @@ def without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle_installer.venv, "EnvBuilder", Builder)
     if os.name != "nt":
         monkeypatch.setattr(os, "sync", lambda: None)
+
+
+APP = "example.nostr-client"
+RELEASER = SecretKey.from_hex("1" * 64)
+OFFLINE = SecretKey.from_hex("2" * 64)
+STRANGER = SecretKey.from_hex("3" * 64)
+NEXT = SecretKey.from_hex("4" * 64)
+KEYS = ReleaseKeys(release_key=RELEASER.public_key.hex, offline_key=OFFLINE.public_key.hex)
+AT = 1_700_000_000
+
+
+def events_of(
+    file: Path,
+    version: str,
+    *,
+    key: SecretKey = RELEASER,
+    at: int = AT,
+    urls: Sequence[str] = (),
+    platform: str = "",
+    said: str = "",
+) -> list[Event]:
+    """A release of one file, signed: the file's event and the release's. It may be `said` to be
+    another version, and for another platform, than the file is."""
+    data = file.read_bytes()
+    asset = Asset(
+        app=APP,
+        version=said or version,
+        sha256=sha256(data).hexdigest(),
+        size=len(data),
+        type=BUNDLE,
+        platforms=(platform or bundle_installer.platform_id(),),
+        urls=tuple(urls),
+        filename=file.name,
+    )
+    signed = asset.draft().sign(key, at)
+    release = Release(app=APP, version=said or version, assets=(signed.id,), notes="what is new")
+    return [signed, release.draft().sign(key, at)]
+
+
+def with_sidecar(file: Path, events: Sequence[Event]) -> Path:
+    """The file, with these events beside it."""
+    file.with_name(f"{file.name}.jsonl").write_bytes(lines_of(events))
+    return file
+
+
+def key_change(
+    *keys: SecretKey, new: SecretKey = NEXT, offline: str = KEYS.offline_key
+) -> list[Event]:
+    """That `RELEASER` is followed by `new`, signed by each of these keys."""
+    change = KeyChange(
+        KEYS.release_key, ReleaseKeys(release_key=new.public_key.hex, offline_key=offline)
+    )
+    return [change.draft().sign(key, AT) for key in keys]

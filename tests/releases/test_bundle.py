@@ -17,20 +17,11 @@ import pytest
 
 from nostr_client.releases import bundle_installer as installer
 from nostr_client.releases.bundle_installer import BadBundle, NotInstalled
-from tests.releases.made import bundle, digest_of, without_pip
+from tests.releases.made import bundle, digest_of, tree_of, without_pip
 
 __all__ = ["without_pip"]
 
 KEYS = {"app": "example.nostr-client", "release_key": "a" * 64, "offline_key": "b" * 64}
-
-
-def tree_of(root: Path) -> dict[str, bytes]:
-    """Everything below a folder that a person could miss."""
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != "app.lock"
-    }
 
 
 def read(path: Path) -> installer.BundleManifest:

@@ -1,0 +1,123 @@
+"""Another version, from whoever offers it: proven first, then installed, then used.
+
+Rules
+- What is known already counts with what is offered: who hides the newest release, or the change of
+  a key, from somebody who has seen it, gains nothing.
+- A key that two keys have followed by another one is not trusted any more, whether or not the
+  person agrees to the new one.
+- Nothing is written before the file is there, whole, and is what was signed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from nostr_client.errors import InvalidData, NostrError, RelayError, ReleaseRefused
+from nostr_client.protocol.event import Event
+from nostr_client.releases import bundle_installer
+from nostr_client.releases.evidence import (
+    SignedFile,
+    evidence_for,
+    newest_for,
+    proof_of,
+    signed_files,
+)
+from nostr_client.releases.installation import Installation, Installed, check_bundle
+from nostr_client.releases.key_change import KeyChange, changes_from
+from nostr_client.releases.offers import ReleaseOffer
+from nostr_client.releases.origin import ReleaseKeys
+
+Agree = Callable[[KeyChange], bool]
+"""Asks a person, who has to say yes to a new key."""
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """A release that is proven: its `file`, by which `keys`, what `changes` of keys lead to them
+    from those that are trusted, and all `events` that were looked at."""
+
+    file: SignedFile
+    keys: ReleaseKeys
+    changes: tuple[KeyChange, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def evidence(self) -> list[Event]:
+        """What whoever gets the file needs with it."""
+        return evidence_for(self.file, self.events)
+
+
+async def prove(installation: Installation, offers: Sequence[ReleaseOffer]) -> Proven:
+    """What is offered: the one file that is given, or the newest for this platform.
+
+    That one offer cannot be read is no error while another can. Raises ReleaseRefused, StoreError,
+    and what went wrong with all offers (RelayError, InvalidData).
+    """
+    keys = await asyncio.to_thread(installation.must_have_keys)
+    events = {event.id: event for event in await asyncio.to_thread(installation.known)}
+    problems: list[NostrError] = []
+    for offer in offers:
+        try:
+            events |= {event.id: event for event in await offer.events(keys)}
+        except (RelayError, InvalidData) as error:
+            problems.append(error)
+    if problems and len(problems) == len(offers):
+        raise problems[0]
+    every = tuple(events.values())
+    changes = tuple(changes_from(keys, every))
+    if changes:
+        keys = changes[-1].new
+    given = next((offer.given for offer in offers if offer.given), "")
+    if given:
+        file = proof_of(given, every, keys)
+    else:
+        found = newest_for(signed_files(every, keys), bundle_installer.platform_id())
+        if found is None:
+            raise ReleaseRefused("not-found", f"no release was found{_after(changes)}")
+        file = found
+    return Proven(file, keys, changes, every)
+
+
+def _after(changes: Sequence[KeyChange]) -> str:
+    return " by the new release key; the one before is trusted no more" if changes else ""
+
+
+async def bytes_of(proven: Proven, offers: Sequence[ReleaseOffer]) -> bytes:
+    """The proven file, whole, from the first offer that has it.
+
+    Raises ReleaseRefused where what they have is another one, or what went wrong with all of them.
+    """
+    problems: list[NostrError] = []
+    for offer in offers:
+        try:
+            data = await offer.bytes_of(proven.file)
+            await asyncio.to_thread(check_bundle, data, proven.file)
+        except (RelayError, InvalidData, ReleaseRefused) as error:
+            problems.append(error)
+        else:
+            return data
+    # That a file is refused says more than that somebody does not answer.
+    refused = [error for error in problems if isinstance(error, ReleaseRefused)]
+    raise next(iter(refused or problems), ReleaseRefused("not-found", "nobody offers the file"))
+
+
+async def update(
+    installation: Installation, offers: Sequence[ReleaseOffer], agree: Agree
+) -> tuple[Proven, Installed]:
+    """Take what is offered, if it is proven and newer than what is here; or change nothing.
+
+    `agree` is asked of each change of keys. Raises ReleaseRefused, RelayError, InvalidData,
+    StoreError.
+    """
+    proven = await prove(installation, offers)
+    known = signed_files(proven.events, proven.keys)
+    await asyncio.to_thread(installation.check_newer, proven.file, known)
+    data = await bytes_of(proven, offers)
+    for change in proven.changes:
+        if not agree(change):
+            raise ReleaseRefused("key-change", "nobody agreed to the new release key")
+    file, events, keys = proven.file, proven.evidence, proven.keys
+    done = await asyncio.to_thread(installation.take, data, file, events, keys)
+    return proven, done
