@@ -24,6 +24,7 @@ from nostr_client.version import __version__
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
+    from nostr_client.accounts.signer_choice import signer_from
     from nostr_client.client import NostrClient
     from nostr_client.client.counting import EventCount, Precision
     from nostr_client.client.history import HistoryPage, PagedHistory
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from nostr_client.net.outcome import Cause, End, How, Outcome
     from nostr_client.net.pool import RelayPool
     from nostr_client.net.report import Answer, CountAnswer, PublishReport
-    from nostr_client.nips import nip19, nip45, pynostr_bridge
+    from nostr_client.nips import nip19, nip45, nostr_sdk_bridge, pynostr_bridge
     from nostr_client.paths import Paths
     from nostr_client.protocol.event import Draft, Event
     from nostr_client.protocol.filters import Filter
@@ -136,12 +137,15 @@ __all__ = [
     "load_config",
     "nip19",
     "nip45",
+    "nostr_sdk_bridge",
     "open_store",
     "pynostr_bridge",
+    "signer_from",
 ]
 
 _ROOMS = {
     "accounts.account": "Account Accounts",
+    "accounts.signer_choice": "signer_from",
     "client": "NostrClient",
     "client.counting": "EventCount Precision",
     "client.history": "HistoryPage PagedHistory",
@@ -155,7 +159,7 @@ _ROOMS = {
     "net.outcome": "Cause End How Outcome",
     "net.pool": "RelayPool",
     "net.report": "Answer CountAnswer PublishReport",
-    "nips": "nip19 nip45 pynostr_bridge",
+    "nips": "nip19 nip45 nostr_sdk_bridge pynostr_bridge",
     "paths": "Paths",
     "protocol.event": "Draft Event",
     "protocol.filters": "Filter",

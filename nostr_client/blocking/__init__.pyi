@@ -25,7 +25,7 @@ from nostr_client.net.session.paging import Paging
 from nostr_client.net.subscription import Arrival, Asked, EndOfStored, Ended, Item, Joins
 from nostr_client.net.verification import Known
 from nostr_client.net.waiters import CountWaiter, NegentropyWaiter, OkWaiter
-from nostr_client.nips import nip19, nip45, pynostr_bridge
+from nostr_client.nips import nip19, nip45, nostr_sdk_bridge, pynostr_bridge
 from nostr_client.nips.nip57 import Zap
 from nostr_client.nips.nip59 import Rumor
 from nostr_client.nips.nip77 import Items
@@ -107,7 +107,7 @@ import ssl
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-__all__ = ['Account', 'Accounts', 'Answer', 'Cause', 'ClientConfig', 'ConfigError', 'Conversation', 'CountAnswer', 'Draft', 'End', 'Event', 'EventStore', 'FetchResult', 'Filter', 'Found', 'How', 'InvalidData', 'ListNotRead', 'LocalSigner', 'MessageNotSent', 'NostrClient', 'NostrError', 'NotConfirmed', 'NotPosted', 'NoteView', 'Objection', 'Outcome', 'Paths', 'Posted', 'PrivateMessage', 'Profile', 'PublicKey', 'PublishFailed', 'PublishReport', 'Quote', 'ReactionCounts', 'RelayError', 'RelayPool', 'RelayRow', 'SecretKey', 'Signer', 'SignerError', 'StoreError', 'StoreOptions', 'SyncStatus', 'Tally', 'ThreadView', 'Verifier', 'Waiver', 'WatchOnly', '__version__', 'consent_to', 'forbid_core_dumps', 'load_config', 'nip19', 'nip45', 'open_store', 'pynostr_bridge', 'OpenedBy']
+__all__ = ['Account', 'Accounts', 'Answer', 'Cause', 'ClientConfig', 'ConfigError', 'Conversation', 'CountAnswer', 'Draft', 'End', 'Event', 'EventStore', 'FetchResult', 'Filter', 'Found', 'How', 'InvalidData', 'ListNotRead', 'LocalSigner', 'MessageNotSent', 'NostrClient', 'NostrError', 'NotConfirmed', 'NotPosted', 'NoteView', 'Objection', 'Outcome', 'Paths', 'Posted', 'PrivateMessage', 'Profile', 'PublicKey', 'PublishFailed', 'PublishReport', 'Quote', 'ReactionCounts', 'RelayError', 'RelayPool', 'RelayRow', 'SecretKey', 'Signer', 'SignerError', 'StoreError', 'StoreOptions', 'SyncStatus', 'Tally', 'ThreadView', 'Verifier', 'Waiver', 'WatchOnly', '__version__', 'consent_to', 'forbid_core_dumps', 'load_config', 'nip19', 'nip45', 'nostr_sdk_bridge', 'open_store', 'pynostr_bridge', 'signer_from', 'OpenedBy']
 
 _T = TypeVar("_T")
 
@@ -130,6 +130,8 @@ def forbid_core_dumps() -> None: ...
 def load_config(path: Path) -> ClientConfig: ...
 
 def open_store(location: str | Path, options: StoreOptions = ...) -> OpenedBy[EventStore]: ...
+
+def signer_from(what: str | SecretKey | Signer, *, accounts: Accounts | None = ..., password: str | None = ...) -> Signer: ...
 
 class Accounts:
     def __init__(self, where: Paths | None = ..., *, keyring: KeyringStore | None = ..., work: int = ..., clock: Callable[[], float] = ...) -> None: ...

@@ -123,9 +123,11 @@ def _shares_of(header: KitHeader, files: Sequence[Path]) -> Shares:
 
 def _line_in(path: Path) -> str:
     """The last line of a file of a share: what stands before it is for people."""
+    from nostr_client.accounts.secret_descriptor import MOST_BYTES
+
     try:
         with path.open("rb") as file:
-            text = file.read(secret_input.MOST_BYTES).decode(errors="replace")
+            text = file.read(MOST_BYTES).decode(errors="replace")
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}") from None
     return next((line for line in reversed(text.splitlines()) if line.strip()), "")

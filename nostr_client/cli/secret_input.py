@@ -18,7 +18,6 @@ from nostr_client.exits import CommandError, Exit
 
 PASSWORD_VARIABLE: Final = "NOSTR_CLIENT_PASSWORD"  # noqa: S105 - a name, not a password
 KEY_VARIABLE: Final = "NOSTR_CLIENT_KEY"
-MOST_BYTES: Final = 64 * 1024
 _CLEAR: Final = "\x1b[2J\x1b[3J\x1b[H"
 """The screen, and what scrolled off it."""
 
@@ -39,17 +38,12 @@ def read_descriptor(number: int) -> str:
 
     Raises CommandError.
     """
+    from nostr_client.accounts.secret_descriptor import read_descriptor as read
+
     try:
-        with os.fdopen(number, "rb", closefd=number > 2) as file:
-            data = file.read(MOST_BYTES + 1)
-    except (OSError, ValueError):
-        raise CommandError(f"nothing can be read from descriptor {number}", Exit.USAGE) from None
-    if len(data) > MOST_BYTES:
-        raise CommandError(f"descriptor {number} gives more than a secret has", Exit.USAGE)
-    try:
-        return data.decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise CommandError(f"descriptor {number} does not give UTF-8 text", Exit.USAGE) from None
+        return read(number)
+    except AccountError as error:
+        raise CommandError(str(error), Exit.USAGE) from None
 
 
 class FromEnvironment(NamedTuple):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nostr_client.errors import InvalidEvent
+from nostr_client.errors import InvalidEvent, InvalidFilter
 from nostr_client.protocol.event import Draft, Event, event_digest
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import PublicKey, SecretKey
 
 if TYPE_CHECKING:
     from pynostr.event import Event as PynostrEvent
+    from pynostr.filters import Filters as PynostrFilters
     from pynostr.key import PrivateKey as PynostrPrivateKey
     from pynostr.key import PublicKey as PynostrPublicKey
 
@@ -50,6 +52,25 @@ def event_to_pynostr(event: Event) -> PynostrEvent:
         id=event.id,
         sig=event.sig,
     )
+
+
+def filter_from_pynostr(filters: PynostrFilters) -> Filter:
+    """One of pynostr's filters, which it calls `Filters`. Raises InvalidFilter."""
+    return Filter.from_dict(filters.to_dict())
+
+
+def filter_to_pynostr(filter: Filter) -> PynostrFilters:
+    """Raises InvalidFilter for a search, which pynostr does not know."""
+    from pynostr.filters import Filters as PynostrFilters
+
+    if filter.search is not None:
+        raise InvalidFilter("pynostr's filters have no search")
+    plain = filter.to_dict()
+    names = ("ids", "kinds", "authors", "since", "until", "limit")
+    made = PynostrFilters(**{name: plain[name] for name in names if name in plain})
+    for name, values in filter.tags.items():
+        made.add_arbitrary_tag(name, sorted(values))
+    return made
 
 
 def key_from_pynostr(key: PynostrPrivateKey) -> SecretKey:

@@ -50,6 +50,7 @@ class _Fields(msgspec.Struct, frozen=True, gc=False):
 
 
 _decode = msgspec.json.Decoder(_Fields).decode
+_as_dict = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -89,7 +90,10 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Event:
-        """An event from a decoded JSON object. Raises InvalidEvent."""
+        """An event from a decoded JSON object; its id is recomputed, its signature NOT checked.
+
+        Raises InvalidEvent.
+        """
         try:
             return cls.parse(_encode(value))
         except InvalidEvent:
@@ -102,6 +106,11 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
         """An event from bytes that this program checked and encoded before (`Event.json`)."""
         f = _decode(data)
         return cls(f.id, f.pubkey, f.created_at, f.kind, f.tags, f.content, f.sig, data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decoded JSON object: its tags are lists, as `json.loads` gives them."""
+        value: dict[str, Any] = _as_dict(self.json)
+        return value
 
     def verify(self) -> bool:
         """Is the signature that of `pubkey` over `id` (BIP-340)?"""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from nostr_client.errors import InvalidEvent, InvalidKey
+from nostr_client.errors import InvalidEvent, InvalidFilter, InvalidKey
 from nostr_client.nips import nip19
 from nostr_client.nips import pynostr_bridge as bridge
 from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from tests.vectors import needs_vectors, real_events
 
@@ -95,3 +96,12 @@ def test_the_example_of_the_readme_works() -> None:
     names: dict[str, object] = {}
     exec(example, names)
     assert isinstance(names["event"], Event)
+
+
+def test_filters_go_there_and_back() -> None:
+    ours = Filter.of(kinds=[1, 7], authors=["a" * 64], e=["b" * 64], t=["x", "y"], since=5, limit=3)
+    theirs = bridge.filter_to_pynostr(ours)
+    assert theirs.to_dict()["#t"] == ["x", "y"]
+    assert bridge.filter_from_pynostr(theirs) == ours
+    with pytest.raises(InvalidFilter):
+        bridge.filter_to_pynostr(Filter.of(search="x"))
