@@ -169,6 +169,16 @@ class ClientContext(Context):
         self.accounts.bunkers = self.bunkers
         return wait_for(self.accounts.signer(account, self.password_of(account)))
 
+    def signer_at_hand(self) -> Signer | None:
+        """The same where it takes no question to the person; else None. Raises SignerError."""
+        from nostr_client.accounts.keyfiles import Protection
+
+        account = self.acting()
+        if self.given_key is None and (account is None or not account.can_sign):
+            return None
+        locked = account is not None and account.protection is Protection.PASSWORD
+        return None if locked and self.given_password is None else self.signer()
+
     @asynccontextmanager
     async def writing(
         self, signer: Signer, *, earlier: float = EARLIER_LIMIT

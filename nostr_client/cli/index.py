@@ -150,6 +150,17 @@ INDEX: Final[dict[str, dict[str, str]]] = {
             "Wait until an event matches a filter, and print it; the exit code is 124 if none came."
         ),
     },
+    "protocol.event": {
+        "event": (
+            "Make an event, sign it with your key, print it, and send it to relays that are named."
+        ),
+    },
+    "protocol.publish_lines": {
+        "publish": (
+            "Send events, one a line of standard input, to relays; a line without a signature is"
+            " signed."
+        ),
+    },
     "protocol.fetch": {
         "fetch": "Print what a code or a name means, an event or a profile, from wherever it is.",
     },
