@@ -38,8 +38,10 @@ _PRIVATE: Final = (
 )
 """Of this machine and of this run, and no part of what was seen."""
 
-Meeting = Callable[[Path, SecretKey, bool], AbstractAsyncContextManager[tuple[Peer, str]]]
-"""In a folder, with a key: a peer, and the relay's URL; the relay asks who is there, or not."""
+Met = tuple[Peer, str, SecretKey]
+"""A peer, the relay's URL, and the peer's key."""
+Meeting = Callable[[Path, SecretKey, bool], AbstractAsyncContextManager[Met]]
+"""In a folder, with a new key; the relay asks who is there (and may know a guest), or not."""
 
 
 def said(text: str) -> str:
@@ -65,12 +67,10 @@ async def meet_client(client: TheirClient, built: Path) -> Row:
         ):
 
             @asynccontextmanager
-            async def meeting(
-                _: Path, key: SecretKey, asks: bool
-            ) -> AsyncIterator[tuple[Peer, str]]:
+            async def meeting(_: Path, key: SecretKey, asks: bool) -> AsyncIterator[Met]:
                 at = wary if asks else url
                 async with client.running(built, at, key) as peer:
-                    yield peer, at
+                    yield peer, at, key
 
             cells = {
                 feature: await _cell(client.name, feature, meeting, folder, OUR_PRIVATE_KIND)
@@ -84,27 +84,41 @@ async def meet_relay(relay: TheirRelay, built: Path) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
+        key = SecretKey.generate()
+
         @asynccontextmanager
-        async def meeting(
-            place: Path, key: SecretKey, asks: bool
-        ) -> AsyncIterator[tuple[Peer, str]]:
-            async with our_client(place, key, url) as peer:
-                yield peer, url
+        async def meeting(place: Path, other: SecretKey, asks: bool) -> AsyncIterator[Met]:
+            who = key if asks else other
+            async with our_client(place, who, url) as peer:
+                yield peer, url, who
 
         cells: dict[Feature, Cell] = {}
-        for asks in (False, True):
-            features = [feature for feature in Feature if (feature is Feature.AUTH) is asks]
-            async with relay.running(built, folder / ("auth" if asks else "open"), asks) as url:
-                nips = await _supported(url)
+        for guest in ("", key.public_key.hex):
+            features = [one for one in Feature if (one is Feature.AUTH) is bool(guest)]
+            try:
+                async with relay.running(built, folder / (guest or "all"), guest) as url:
+                    nips = await _supported(url)
+                    for feature in features:
+                        cells[feature] = await _relay_cell(relay, feature, nips, meeting, folder)
+            except Wrong as error:
                 for feature in features:
-                    why = relay.lacks.get(feature) or _unsaid(feature, nips)
-                    if why:
-                        cells[feature] = Cell(Verdict.NOT_OFFERED, why)
-                        _progress(feature, cells[feature], 0.0)
-                    else:
-                        private = relay.private_kind
-                        cells[feature] = await _cell(relay.name, feature, meeting, folder, private)
-    return Row(relay.name, relay.version, today(), {feature: cells[feature] for feature in Feature})
+                    cells[feature] = _failed(relay.name, feature, str(error))
+                    _progress(feature, cells[feature], 0.0)
+    return Row(relay.name, relay.version, today(), {one: cells[one] for one in Feature})
+
+
+async def _relay_cell(
+    relay: TheirRelay,
+    feature: Feature,
+    nips: frozenset[int] | None,
+    meeting: Meeting,
+    folder: Path,
+) -> Cell:
+    if why := relay.lacks.get(feature) or _unsaid(feature, nips):
+        cell = Cell(Verdict.NOT_OFFERED, why)
+        _progress(feature, cell, 0.0)
+        return cell
+    return await _cell(relay.name, feature, meeting, folder, relay.private_kind)
 
 
 async def _supported(url: str) -> frozenset[int] | None:
@@ -131,7 +145,7 @@ async def _cell(
     key, began = SecretKey.generate(), time.monotonic()
     place = folder / f"{feature}"
     try:
-        async with meeting(place / "peer", key, feature is Feature.AUTH) as (peer, url):
+        async with meeting(place / "peer", key, feature is Feature.AUTH) as (peer, url, key):
             await played(feature, Stage(peer, url, key, place, private_kind))
         cell = Cell(Verdict.PASS)
     except Lacks as why:

@@ -107,7 +107,7 @@ async def live(stage: Stage) -> None:
     other = SecretKey.generate()
     for number in range(3):
         new = stage.note(f"new {number}", number)
-        await put(stage.url, [stage.note("a stranger's", key=other), new])
+        await put(stage.url, [stage.note("a stranger's", number, key=other), new])
         heard = await stage.peer.heard()
         hold(heard.id == new.id, f"event {number} did not come first: {heard.content!r} did")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from nostr_client.protocol.keys import SecretKey
-from tests.interop.builds import PROGRAMS, Build, Npm, Venv
+from tests.interop.builds import PROGRAMS, Build, GoProgram, Npm, Venv
 from tests.interop.peer import ProcessPeer
 
 WS: Final = "ws@8.18.3"
@@ -56,6 +56,10 @@ def _pypi(name: str, version: str, program: str) -> TheirClient:
 
 CLIENTS: Final = (
     _pypi("nostr-sdk", "0.45.1", "nostr_sdk_client.py"),
+    TheirClient(
+        *("go-nostr", "0.38.2"),
+        GoProgram("go_nostr", ("github.com/nbd-wtf/go-nostr@v0.38.2",)),
+    ),
     _npm("nostr-tools", "2.25.2", "nostr_tools.mjs", "nostr-tools@2.25.2"),
     _npm("NDK", "3.0.3", "ndk.mjs", "@nostr-dev-kit/ndk@3.0.3"),
     _npm(

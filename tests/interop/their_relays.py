@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from nostr_client.processes import end_now
 from nostr_client.protocol import kinds
 from nostr_client.rehearsal.relay_process import RelayProcess
-from tests.interop.builds import PROGRAMS, Build, Venv
+from tests.interop.builds import PROGRAMS, Build, Crate, GoProgram, Named, Venv, run
 from tests.interop.cells import Feature
 from tests.interop.peer import Wrong
 
@@ -38,23 +39,26 @@ async def our_relay(folder: Path, asks: bool) -> AsyncIterator[str]:
         await relay.kill()
 
 
+Start = Callable[[Path, Path, str], AbstractAsyncContextManager[str]]
+"""What was built, a folder, and the pubkey of the only guest, who has to say who he is (NIP-42);
+"": anybody may come in. The relay at work, by its URL."""
+
+
 @dataclass(frozen=True)
 class TheirRelay:
-    """`command` says how what `build` makes is started on a free port in a folder, with what it
-    reads there written before; a program of ours prints its URL instead (port 0). `lacks` is what
-    is known not to be offered, and how. `private_kind`: see `Stage`."""
+    """`lacks` is what is known not to be offered, and how. `private_kind`: see `Stage`."""
 
     name: str
     version: str
     build: Build
-    start: Callable[[Path, Path, bool], AbstractAsyncContextManager[str]]
+    start: Start
     lacks: Mapping[Feature, str] = field(default_factory=dict)
     private_kind: int = kinds.NOTE
 
-    def running(self, built: Path, folder: Path, asks: bool) -> AbstractAsyncContextManager[str]:
+    def running(self, built: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
         """The relay on an empty database; its URL. Raises Wrong where it does not start."""
         folder.mkdir(parents=True)
-        return self.start(built, folder, asks)
+        return self.start(built, folder, guest)
 
 
 @asynccontextmanager
@@ -103,10 +107,72 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def nostr_sdk(python: Path, folder: Path, asks: bool) -> AbstractAsyncContextManager[str]:
+def nostr_sdk(python: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
     """The relay that nostr-sdk carries."""
     script = str(PROGRAMS / "nostr_sdk_relay.py")
-    return process((str(python), script, *(["auth"] if asks else [])), folder)
+    return process((str(python), script, *(["auth"] if guest else [])), folder)
 
 
-RELAYS: Final = (TheirRelay("nostr-sdk", "0.45.1", Venv(("nostr-sdk==0.45.1",)), nostr_sdk),)
+def khatru(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
+    """khatru with a main of ours and its events in memory."""
+    return process((str(program), *(["auth"] if guest else [])), folder)
+
+
+def strfry(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
+    """strfry as it comes; it asks nobody who he is."""
+    del guest
+    port = free_port()
+    (folder / "strfry.conf").write_text(
+        f'db = "{folder}/db/"\nrelay {{\n  bind = "127.0.0.1"\n  port = {port}\n  nofiles = 0\n'
+        "  negentropy { enabled = true }\n}\n"
+    )
+    (folder / "db").mkdir()
+    command = (str(program), f"--config={folder}/strfry.conf", "relay")
+    return process(command, folder, f"ws://127.0.0.1:{port}")
+
+
+def nostr_rs_relay(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
+    """nostr-rs-relay on SQLite; a guest is on its list, and signs in."""
+    port = free_port()
+    url = f"ws://127.0.0.1:{port}"
+    wary = f'[authorization]\nnip42_auth = true\nnip42_dms = true\npubkey_whitelist = ["{guest}"]\n'
+    (folder / "config.toml").write_text(
+        f'[info]\nrelay_url = "{url}/"\n[network]\naddress = "127.0.0.1"\nport = {port}\n'
+        + (wary if guest else "")
+    )
+    command = (str(program), "--config", str(folder / "config.toml"), "--db", str(folder))
+    return process(command, folder, url)
+
+
+@asynccontextmanager
+async def nostr_relay(python: Path, folder: Path, guest: str) -> AsyncIterator[str]:
+    """nostr_relay on SQLite; a guest has the roles of a reader and a writer."""
+    port = free_port()
+    url = f"ws://127.0.0.1:{port}"
+    wary = {"enabled": True, "relay_urls": [url, f"{url}/"], "actions": {"save": "w", "query": "r"}}
+    settings = {
+        "storage": {"sqlalchemy.url": f"sqlite+aiosqlite:///{folder}/nostr.sqlite3"},
+        "gunicorn": {"bind": f"127.0.0.1:{port}", "workers": 1},
+        "authentication": wary if guest else {"enabled": False},
+    }
+    config = folder / "config.yaml"
+    config.write_text(json.dumps(settings))  # which is YAML, too
+    command = (str(python.parent / "nostr-relay"), "--config", str(config))
+    async with process((*command, "serve"), folder, url):
+        if guest:
+            await run((*command, "role", "set", "-p", guest, "-r", "rw"), folder)
+        yield url
+
+
+RELAYS: Final = (
+    TheirRelay("strfry", "as named", Named("STRFRY"), strfry),
+    TheirRelay(
+        *("khatru", "0.18.1", GoProgram("khatru", ("github.com/fiatjaf/khatru@v0.18.1",)), khatru)
+    ),
+    TheirRelay(
+        *("nostr-rs-relay", "0.8.12", Crate("nostr-rs-relay", "0.8.12"), nostr_rs_relay),
+        private_kind=kinds.DIRECT_MESSAGE,
+    ),
+    TheirRelay("nostr_relay", "1.14", Venv(("nostr-relay==1.14",)), nostr_relay),
+    TheirRelay("nostr-sdk", "0.45.1", Venv(("nostr-sdk==0.45.1",)), nostr_sdk),
+)
