@@ -5,7 +5,8 @@
 # make fuzz   random questions, live events, damaged frames and payloads, a minute of each, or as long as you
 #             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames, decrypt)
 # make browser  a real browser looks at the relay's pages, where a chromium is installed
-# make bench  the figures that the README claims, measured here
+# make bench  this library beside nostr-sdk, pynostr and monstr, in environments that it makes in build/: a
+#             quarter of an hour, and benchmarks/RESULTS.md; BENCH='--quick', or --help
 # make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
 #             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
 # make bench-store  the store alone
@@ -91,7 +92,7 @@ browser: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -rs -m browser tests/browser
 
 bench: $(VENV)/ready-dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-relay: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.relay $(if $(PEER),--peer-command '$(PEER)') $(BENCH)
