@@ -2,6 +2,7 @@
 # make test   set everything up and run the tests (minutes)
 # make check  format, lint, strict types, tests: what a change must pass
 # make slow   kill, soak and load tests, and properties with many more examples (longer)
+# make soak   a feed and histories over a bad network for SECONDS=60, an hour by the client's clock; SEED=11
 # make fuzz   random questions, live events, damaged frames and payloads, a minute of each, or as long as you
 #             like: SECONDS=3600 SEED=7 KIND=queries (or live, frames, decrypt)
 # make browser  a real browser looks at the relay's pages, where a chromium is installed
@@ -52,7 +53,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test check format lint types slow fuzz browser bench bench-relay bench-store bench-private bench-tui bench-selection bench-duplicates drill simulation simulation-check screenshots story architecture lock clean
+.PHONY: run test check format lint types slow soak fuzz browser bench bench-relay bench-store bench-private bench-tui bench-selection bench-duplicates drill simulation simulation-check screenshots story architecture lock clean
 
 run: $(VENV)/ready
 	@$(BIN)/nostr-client
@@ -84,6 +85,10 @@ slow: $(VENV)/ready-dev
 		-m 'slow or hypothesis' --hypothesis-profile thorough $(TESTS)
 
 SECONDS ?= 60
+soak: $(VENV)/ready-dev
+	SOAK_SECONDS=$(SECONDS) $(if $(SEED),SOAK_SEED=$(SEED)) $(BIN)/python -m pytest -s -m slow \
+		--timeout 90000 tests/client/test_soak.py
+
 fuzz: $(VENV)/ready-dev
 	$(BIN)/python -m tests.fuzz $(KIND) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
 		$(if $(ROUND),--round $(ROUND))

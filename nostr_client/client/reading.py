@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
 """A fetch reads on until a page brings nothing new, so many events of one relay at most."""
+WITHOUT_GAPS: Final = Paging(exhaustive=True)
+"""How a feed reads what is stored since its beginning."""
 PAGE: Final = 500
 """Events of a page of history, unless somebody says otherwise."""
 
@@ -124,7 +126,7 @@ class ClientReading(ClientPublishing):
         relays: Sequence[str],
         direction: Direction | str = "down",
         timeout: float = 900.0,  # noqa: ASYNC109
-    ) -> AsyncIterator[Reconciled]:
+    ) -> AsyncGenerator[Reconciled]:
         """Make the set of events here and that of each of `relays` alike, as far as `filter` goes
         (NIP-77, negentropy); yields what became of each relay, one after the other.
 
@@ -149,19 +151,26 @@ class ClientReading(ClientPublishing):
 
     async def feed(
         self, *filters: Filter, relays: Sequence[str] | None = None
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """Events that match, as they arrive; without filters, the home timeline's.
 
         Each comes once, verified and stored. They are those created from now on, so that a bot does
         not answer yesterday's; a filter with a `since` begins there: first comes what the store
-        has since then, oldest first. Ends when the iteration is left or the client closes.
-        `relays` and errors are as for `fetch`.
+        has since then, oldest first, then what relays have, page by page, and what is new. A
+        `limit` is left out.
+
+        A relay that is lost is dialled again for as long as this runs, and asked for what it got
+        meanwhile, and fifteen minutes before; page by page, so that its own limit cuts nothing out
+        of the middle. Ends when the iteration is left or the client closes. `relays` and errors are
+        as for `fetch`.
         """
         _check_filters(filters)
         earlier = [f for f in filters if f.since is not None]
         wanted = filters or (await self.timeline.home_filter(),)
         now = int(self._clock())
-        wanted = tuple(f.changed(since=now, limit=None) if f.since is None else f for f in wanted)
+        wanted = tuple(
+            f.changed(since=now if f.since is None else f.since, limit=None) for f in wanted
+        )
         urls = self._given(relays)
         async with AsyncExitStack() as stack:
             watch = await stack.enter_async_context(self.store.watch(wanted))
@@ -170,9 +179,11 @@ class ClientReading(ClientPublishing):
                 yield event
             seen = {event.id for event in held}
             if urls is None:
-                await stack.enter_async_context(self.courier.subscribe_to_authors(wanted))
+                follow = self.courier.subscribe_to_authors(wanted, paging=WITHOUT_GAPS)
+                await stack.enter_async_context(follow)
             for url in urls or ():
-                await stack.enter_async_context(self.courier.subscribe(wanted, [url]))
+                listen = self.courier.subscribe(wanted, [url], paging=WITHOUT_GAPS)
+                await stack.enter_async_context(listen)
             async for event in watch:
                 if event.id not in seen:
                     yield event

@@ -116,7 +116,7 @@ class RelayPool:
             self._heard_late,
             own,
         )
-        self._joins = Joins(self._join, self._leave, _spelled)
+        self._joins = Joins(self._join, self._leave, self._subscriptions.discard, _spelled)
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -362,8 +362,6 @@ class RelayPool:
         return Cause(how, error.message)
 
     def _leave(self, url: str, sub: Subscription) -> None:
-        if not sub.is_open:
-            self._subscriptions.discard(sub)
         connection = self._connections.get(url)
         if connection is not None:
             connection.leave(sub)

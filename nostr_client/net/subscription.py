@@ -80,6 +80,8 @@ class Joins(msgspec.Struct, frozen=True):
 
     join: Callable[[str, Subscription], Ended | None]
     leave: Callable[[str, Subscription], None]
+    closed: Callable[[Subscription], None]
+    """Also one that has left all its relays."""
     spelled: Callable[[str], str]
     """The normal spelling of a URL; what is no URL is left as it is, and fails when joined."""
 
@@ -157,6 +159,7 @@ class Subscription:
             self._open = False
             for url in self._urls:
                 self._joins.leave(url, self)
+            self._joins.closed(self)
             self._readable.set()
             self._room.set()
 

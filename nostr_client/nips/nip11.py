@@ -114,9 +114,14 @@ def parse(data: bytes) -> RelayInfo:
         if not (isinstance(document.get(name), str) and is_hex64(document[name])):
             document.pop(name, None)
     document["supported_nips"] = _numbers(document.get("supported_nips"))
-    document["limitation"] = _fitting(document.get("limitation"), Limitation) or Limitation()
+    document["limitation"] = limitation_of(document.get("limitation"))
     document["fees"] = _fees(document.get("fees"))
     return _fitting(document, RelayInfo) or RelayInfo()
+
+
+def limitation_of(value: object) -> Limitation:
+    """Limits out of decoded JSON of unknown origin; what has a wrong type is left out."""
+    return _fitting(value, Limitation) or Limitation()
 
 
 def _fees(value: object) -> Fees:

@@ -376,16 +376,17 @@ class RelayReader:
         deliveries: Deliveries | None = None,
         *,
         take: Callable[[Sequence[Arrival]], Awaitable[int]] | None = None,
+        paging: Paging | None = None,
     ) -> AsyncIterator[LiveFeed]:
         """Keep a live subscription into the store for as long as the block runs. What was stored at
-        the relays goes into `deliveries`, too. `take` keeps what comes instead of
-        `save_arrivals`, and says how many were new."""
+        the relays goes into `deliveries`, too, page by page with `paging`. `take` keeps what comes
+        instead of `save_arrivals`, and says how many were new."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
         feed = LiveFeed(dialled)
         if not (dialled and filters):
             yield feed
             return
-        async with self.pool.subscribe(filters, dialled) as subscription:
+        async with self.pool.subscribe(filters, dialled, paging=paging) as subscription:
             save = take or partial(self.save_arrivals, deliveries=deliveries)
             filling = self._tasks.start(feed.fill(subscription, save))
             try:
@@ -395,21 +396,25 @@ class RelayReader:
                 await asyncio.wait([filling])
 
     @asynccontextmanager
-    async def subscribe_to_authors(self, filters: Sequence[Filter]) -> AsyncIterator[None]:
+    async def subscribe_to_authors(
+        self, filters: Sequence[Filter], *, paging: Paging | None = None
+    ) -> AsyncIterator[None]:
         """The same, wherever the filters' authors write: at once by what is known, and better once
         the lists that are missing have come. Raises StoreError."""
         async with AsyncExitStack() as known:
             routes = await self.route(filters)
             for url, part in routes.items():
-                await known.enter_async_context(self.subscribe(part, [url]))
-            learning = self._tasks.start(self._follow_more(filters, routes))
+                await known.enter_async_context(self.subscribe(part, [url], paging=paging))
+            learning = self._tasks.start(self._follow_more(filters, routes, paging))
             try:
                 yield
             finally:
                 learning.cancel()
                 await asyncio.wait([learning])
 
-    async def _follow_more(self, filters: Sequence[Filter], routes: Routes) -> None:
+    async def _follow_more(
+        self, filters: Sequence[Filter], routes: Routes, paging: Paging | None
+    ) -> None:
         """What `routes` lack once the relay lists are known."""
         try:
             await self.fetch_lists(authors_of(filters))
@@ -420,7 +425,7 @@ class RelayReader:
         async with AsyncExitStack() as stack:
             for url, part in learned.items():
                 if more := [filter for filter in part if filter not in routes.get(url, ())]:
-                    await stack.enter_async_context(self.subscribe(more, [url]))
+                    await stack.enter_async_context(self.subscribe(more, [url], paging=paging))
             await asyncio.Event().wait()
 
     async def save_arrivals(

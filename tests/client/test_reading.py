@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
 from tests.client.test_client import DEAD, client
 from tests.loopback import loopback_only
-from tests.routing.moody import Relay
+from tests.routing.moody import LIMIT, Relay
+from tests.waiting import until
 
 __all__ = ["loopback_only"]
 
@@ -118,6 +121,40 @@ def test_history_was_a_room_and_that_still_works_for_a_release() -> None:
         assert Old().history.compare == "compared"  # type: ignore[attr-defined]
     assert "page" in inspect.signature(NostrClient.history).parameters
     assert NostrClient.history.__doc__
+
+
+# The feed
+
+
+async def test_a_feed_loses_nothing_that_was_made_while_its_relay_was_dead(tmp_path: Path) -> None:
+    now = int(time.time())
+    made = [note(n, now + n // 5) for n in range(70)]
+    async with client(tmp_path) as c:
+        async with Relay(made[0]) as relay:
+            feed = c.feed(NOTES.changed(since=now), relays=[relay.url])
+            assert await anext(feed) == made[0]
+            await until(lambda: relay.listened)
+        async with Relay(*made, port=relay.port) as again:
+            again.cap = 8  # and it says nowhere that it has more
+            await until(lambda: c.pool.retry_now() or again.listened)
+            came = [await asyncio.wait_for(anext(feed), LIMIT) for _ in made[1:]]
+            await again.tell(last := note(99, now + 60))
+            assert await asyncio.wait_for(anext(feed), LIMIT) == last
+        assert len(set(came)) == len(came)
+        assert set(came) == set(made[1:])
+        await feed.aclose()
+        assert await c.relays_of(came[0]) == (relay.url,)
+
+
+async def test_a_feed_from_a_while_ago_has_all_of_it(tmp_path: Path) -> None:
+    now = int(time.time())
+    made = [note(n, now - n) for n in range(70)]
+    async with Relay(*made) as relay, client(tmp_path) as c:
+        relay.cap = 8
+        feed = c.feed(NOTES.changed(since=now - 100), relays=[relay.url])
+        came = [await asyncio.wait_for(anext(feed), LIMIT) for _ in made]
+        assert set(came) == set(made)
+        await feed.aclose()
 
 
 # Counting

@@ -93,6 +93,12 @@ async def test_fetch_respects_limit_and_failures() -> None:
         assert len(relay.sent("REQ")) == 1
 
 
+async def test_a_subscription_that_left_all_its_relays_is_forgotten_too() -> None:
+    async with RelayPool(verifier=PlainVerifier()) as pool:
+        await pool.fetch([NOTES], ["ws://127.0.0.1:1"], timeout=LIMIT)
+        assert not pool._subscriptions
+
+
 async def test_the_same_relay_in_any_spelling_is_one_socket() -> None:
     async with (
         ScriptedRelay(honest()) as relay,

@@ -51,7 +51,9 @@ LIMIT_TIMES: Final = 2
 LIMIT_PLUS: Final = 500
 """A REQ whose filters all have a limit may bring so many times their sum, and so many more: new
 events may come in between, and careless relays send their usual number whatever is asked."""
-_RESUMING: Final = Paging()
+_RESUMING: Final = Paging(exhaustive=True)
+"""How what came during an outage is read: a relay's own limit, however small and unsaid, cuts
+nothing out of the middle. It costs a REQ or two more a time."""
 
 
 class Subscriptions:

@@ -194,6 +194,24 @@ def test_starts_over_when_history_was_not_finished() -> None:
     assert h.take()[0][0][2] == {"kinds": [1], "limit": 100}
 
 
+def test_resuming_reads_on_though_a_page_is_small_and_nobody_says_that_there_is_more() -> None:
+    h = Harness()
+    h.open()
+    wire = h.subscribe()
+    h.event(wire, note("known", NOW - 9000))
+    h.hear("EOSE", wire)
+    h.do(h.session.lost(GONE))
+    h.open()
+    wire = h.take()[0][-1][1]
+    h.event(wire, note("newest", NOW - 10))
+    h.event(wire, note("newer", NOW - 20))
+    h.take()
+    h.hear("EOSE", wire)
+    ((label, _, asked),), _ = h.take()
+    assert label == "REQ"
+    assert asked["until"] == NOW - 20
+
+
 def test_resuming_goes_page_by_page_and_keeps_its_mark_until_it_is_done() -> None:
     h = Harness()
     h.open()
