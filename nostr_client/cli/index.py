@@ -161,6 +161,17 @@ INDEX: Final[dict[str, dict[str, str]]] = {
             " signed."
         ),
     },
+    "protocol.count": {
+        "count": (
+            "Say how many events match, as relays count them (COUNT); of several as one number."
+        ),
+    },
+    "protocol.reconcile": {
+        "reconcile": (
+            "Compare the events here with those of relays (negentropy), and bring or send what is"
+            " missing."
+        ),
+    },
     "protocol.fetch": {
         "fetch": "Print what a code or a name means, an event or a profile, from wherever it is.",
     },

@@ -27,7 +27,6 @@ from nostr_client.tasks import all_of
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
-    from nostr_client.cli.protocol.filter_options import FilterOptions
     from nostr_client.client import NostrClient
     from nostr_client.net.session.paging import Paging
     from nostr_client.protocol.event import Event
@@ -72,11 +71,6 @@ async def asking(
             if login is not None and client.authenticator is not None:
                 client.authenticator.choices.choose_for_now(url, True)
         yield client
-
-
-async def people_of(client: NostrClient, options: FilterOptions) -> dict[str, str]:
-    """The pubkeys of the names at domains among the options. Raises NostrError."""
-    return {name: await client.profiles.resolve(name) for name in options.names()}
 
 
 async def routes_of(

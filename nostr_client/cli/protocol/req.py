@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 from nostr_client.cli.command import ASKING, add_command
 from nostr_client.cli.protocol.filter_options import FilterOptions
+from nostr_client.cli.protocol.filter_source import FilterSource, Stdin
 from nostr_client.cli.protocol.relay_arguments import Auth, Relays, relays_given
 from nostr_client.command_line.tree import Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -27,23 +28,10 @@ if TYPE_CHECKING:
 MOST_SORTED: Final = 5_000
 """With a limit up to this, the newest of all relays are printed, and no more; beyond it events are
 printed as they come."""
-MOST_LIVE: Final = 200
-"""Filters of one stream."""
-GROUP: Final = 10
-"""Filters from standard input that are asked for together."""
 AT_ONCE: Final = 4
-"""Such groups under way."""
+"""Groups of filters from standard input that are asked for at the same time."""
 AWAITED: Final = 60.0
 """Seconds that `await` waits, unless `--timeout` says otherwise."""
-
-Stdin = Annotated[
-    bool,
-    Option(
-        "--stdin",
-        help="Read filters from standard input, one a line; the options hold for each of them."
-        " Without any option they are read where standard input is no terminal.",
-    ),
-]
 
 
 def req(
@@ -66,12 +54,18 @@ def req(
         bool, Option("--print", help="Print the request that would be sent, and ask nobody.")
     ] = False,
 ) -> None:
-    """Print the events that match a filter (REQ), one a line."""
+    """Print the events that match a filter (REQ), one a line.
+
+    With a limit the newest of all relays come, else all that each sends, once. Nothing is kept.
+
+    Example: nostr-client req -k 1 -t t=nostr --since 2d wss://relay.example.com
+    """
     if offline and (stream or relays):
         raise CommandError("--offline asks nobody: neither relays nor a stream", Exit.USAGE)
     asked = _FilterQuestion(context, options, stdin=stdin, relays=relays_given(relays))
     if show:
-        asked.show()
+        asked.source.show(context)
+        asked.source.conclude()
         return
     login = context.signer() if auth else None
 
@@ -100,7 +94,10 @@ def await_(
     ] = False,
     auth: Auth = False,
 ) -> None:
-    """Wait until an event matches a filter, and print it; the exit code is 124 if none came."""
+    """Wait until an event matches a filter, and print it; the exit code is 124 if none came.
+
+    Example: nostr-client await -k 7 -e note1... --timeout 60
+    """
     if new and options.since:
         raise CommandError("--new is a beginning of its own: without --since", Exit.USAGE)
     asked = _FilterQuestion(context, options, relays=relays_given(relays), lines=False)
@@ -128,43 +125,18 @@ class _FilterQuestion:
         lines: bool = True,
     ) -> None:
         """Raises CommandError where there is no filter at all."""
-        from nostr_client.cli.protocol.json_lines import InputLines
-
         self.relays = relays
+        self.source = FilterSource(
+            context, options, stdin=stdin, may_read=lines, may_be_bare=bool(relays)
+        )
         self._context = context
-        self._options = options
-        if lines and not options.given and not stdin:
-            if sys.stdin.isatty() and not relays:
-                words = "no filter: name what you want, as in -k 1, or give filters on stdin"
-                raise CommandError(words, Exit.USAGE)
-            stdin = not sys.stdin.isatty()
-        self._lines = InputLines(context) if stdin else None
-
-    def show(self) -> None:
-        """Print each request, as NIP-01 has it."""
-        import msgspec
-
-        def out(found: Filter) -> None:
-            request = ["REQ", "1", found.to_dict()]
-            self._context.out.emit_json([msgspec.json.encode(request)])
-
-        conditions = self._options.conditions(time.time())
-        if self._lines is None:
-            out(_filter(conditions))
-            return
-        for line in self._lines:
-            if (
-                found := self._lines.parsed(line, lambda data: _merged(data, conditions))
-            ) is not None:
-                out(found)
-        self._lines.conclude()
 
     async def stored(self, client: NostrClient) -> None:
         """What the store has."""
         from nostr_client.cli.protocol.asking import EventPrinter
 
         printer = EventPrinter(self._context)
-        async for group in self._groups(client):
+        async for group in self.source.groups(client):
             await printer(await client.store.query(group))
         if not printer.shown:
             raise CommandError("nothing of it is stored here", Exit.NOT_FOUND)
@@ -180,12 +152,12 @@ class _FilterQuestion:
         )
         from nostr_client.net.session.paging import Paging
 
-        limit, given = self._options.limit, self._context.timeout
+        limit, given = self.source.limit, self._context.timeout
         printer = EventPrinter(self._context)
         newest = None
-        if limit is not None and limit <= MOST_SORTED and self._lines is None:
+        if limit is not None and limit <= MOST_SORTED:
             newest = NewestEvents(limit)
-        elif limit is not None and self._lines is None:
+        elif limit is not None:
             printer = EventPrinter(self._context, limit)
         paging = Paging(exhaustive=True, most=limit or sys.maxsize) if paginate else None
         patience = Patience() if given is None else Patience(given)
@@ -196,8 +168,7 @@ class _FilterQuestion:
             await printer(newest.newest())
         nothing = "no event was found"
         await conclude(self._context, client, ends, shown=printer.shown > 0, nothing=nothing)
-        if self._lines is not None:
-            self._lines.conclude()
+        self.source.conclude()
 
     async def _ask_all(
         self, client: NostrClient, take: Take, patience: Patience, paging: Paging | None
@@ -222,7 +193,7 @@ class _FilterQuestion:
                 room.release()
 
         async with together() as group:
-            async for filters in self._groups(client):
+            async for filters in self.source.groups(client):
                 await room.acquire()
                 group.create_task(ask(filters))
         return ends
@@ -235,7 +206,7 @@ class _FilterQuestion:
         from nostr_client.safe_text import safe_line
 
         printer = EventPrinter(self._context)
-        routes, _ = await routes_of(client, await self._all(client), self.relays)
+        routes, _ = await routes_of(client, await self.source.all(client), self.relays)
         patience = Patience(self._context.timeout)
 
         def tell(ended: Ended) -> None:
@@ -254,7 +225,7 @@ class _FilterQuestion:
 
         limit = self._context.timeout or AWAITED
         printer = EventPrinter(self._context, count)
-        filters = await self._all(client)
+        filters = await self.source.all(client)
         if since is not None:
             filters = [each.changed(since=since) for each in filters]
         began = asyncio.get_running_loop().time()
@@ -268,54 +239,6 @@ class _FilterQuestion:
         words = f"{printer.shown} of {count} came" if printer.shown else "nothing matched"
         record = outcome_record(ends.values(), found=printer.shown > 0)
         raise CommandError(f"{words} within {limit:g} s", Exit.TIMED_OUT, record)
-
-    async def _all(self, client: NostrClient) -> list[Filter]:
-        """Every filter, as far as one stream takes them. Raises CommandError."""
-        found: list[Filter] = []
-        async for group in self._groups(client):
-            found += group
-            if len(found) > MOST_LIVE:
-                words = f"a stream takes at most {MOST_LIVE} filters"
-                raise CommandError(words, Exit.USAGE)
-        return found
-
-    async def _groups(self, client: NostrClient) -> AsyncIterator[list[Filter]]:
-        """The filters, several together. Raises CommandError where standard input has none."""
-        from nostr_client.cli.protocol.asking import people_of
-
-        people = await people_of(client, self._options)
-        conditions = self._options.conditions(time.time(), people)
-        if self._lines is None:
-            yield [_filter(conditions)]
-            return
-        some = False
-        async for batch in self._lines.coming():
-            parsed = (
-                self._lines.parsed(line, lambda data: _merged(data, conditions)) for line in batch
-            )
-            found = [each for each in parsed if each is not None]
-            for start in range(0, len(found), GROUP):
-                some = True
-                yield found[start : start + GROUP]
-        if not some and not self._lines.refused:
-            raise CommandError("no filter: standard input is empty", Exit.USAGE)
-
-
-def _filter(conditions: Mapping[str, Any]) -> Filter:
-    from nostr_client.protocol.filters import Filter
-
-    return Filter.from_dict(conditions)
-
-
-def _merged(data: bytes, conditions: Mapping[str, Any]) -> Filter:
-    """The filter of a line, with the conditions of the options over it. Raises InvalidFilter."""
-    from nostr_client.errors import InvalidFilter
-    from nostr_client.protocol.filters import Filter
-
-    found = Filter.parse(data)
-    if found.unknown:
-        raise InvalidFilter(f"not an element of a filter: {', '.join(found.unknown)}")
-    return Filter.from_dict({**found.to_dict(), **conditions}) if conditions else found
 
 
 def add_to(root: Group) -> None:
