@@ -1,1 +1,1 @@
-"""What the README claims, measured. `make bench` runs all of it."""
+"""What docs/measured.md claims, measured. `make bench` runs all of it."""

@@ -1,10 +1,11 @@
 """The examples of README.md and docs/: found, and the small internet in which they are run.
 
 An example is run as it is printed. Its hosts, `*.example.com`, are led to relays of ours by a proxy
-that the settings name, and speak TLS under a certificate that the programs are told to trust. One
-that cannot be run says why, in a comment on the line before it:
+that the settings name, and speak TLS under a certificate that the programs are told to trust. A
+comment on the line before says why one is not run, or what it says once those after it may follow:
 
-    <!-- not run: it goes on until it is stopped -->
+    <!-- not run: it installs what is being tested -->
+    <!-- goes on: ws://127.0.0.1 -->
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from urllib.parse import urlsplit
 
 from nostr_client.command_line.parse import find, parse
 from nostr_client.command_line.tree import Command, Group
+from nostr_client.routing.starter_relays import starter_relays
 from tests.net.certificates import contexts
 from tests.net.proxies import SocksServer
 
@@ -30,20 +32,28 @@ _ASSIGNMENT: Final = re.compile(r"[A-Z_]+=")
 ROOT: Final = Path(__file__).parents[1]
 NAMES: Final = ("example.com", "*.example.com")
 _BLOCK: Final = re.compile(
-    r"^(?:<!-- not run: (?P<why>.+?) -->\n)?"
+    r"^(?:<!-- (?P<mark>not run|goes on): (?P<said>.+?) -->\n)?"
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )
 
 
 class Example(NamedTuple):
-    """A fenced block: where it stands, and in which language; `why` it is not run."""
+    """A fenced block: where it stands, and in which language. `why` it is not run, if it is not; or
+    `until` which word of its own it goes on beside those that follow."""
 
     page: str
     line: int
     language: str
     text: str
-    why: str
+    why: str = ""
+    until: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name under which a reader saves it, as its first line has it; else empty."""
+        named = re.match(r"# ([\w-]+\.(?:py|toml))\n", self.text)
+        return named[1] if named else ""
 
     @property
     def place(self) -> str:
@@ -63,7 +73,9 @@ def examples(*languages: str) -> list[Example]:
         for block in _BLOCK.finditer(text):
             line = text.count("\n", 0, block.start("language")) + 1
             body = re.sub(f"^{block['indent']}", "", block["text"], flags=re.MULTILINE)
-            found.append(Example(page, line, block["language"], body, block["why"] or ""))
+            marks = {block["mark"]: block["said"]}
+            why, until = marks.get("not run", ""), marks.get("goes on", "")
+            found.append(Example(page, line, block["language"], body, why, until))
     return [one for one in found if not languages or one.language in languages]
 
 
@@ -84,7 +96,7 @@ def _simple_commands(line: str) -> Iterator[list[str]]:
     lexer.whitespace_split = True
     words: list[str] = []
     for word in lexer:
-        if set(word) <= set("|&;()") or word in ("$", "<(", ">("):
+        if (word and set(word) <= set("|&;()")) or word in ("$", "<(", ">("):
             yield words
             words = []
         elif word in ("then", "do", "else", "while", "until", "if", "!"):
@@ -98,7 +110,7 @@ def _without_redirections(words: list[str]) -> list[str]:
     kept: list[str] = []
     left = iter(words)
     for word in left:
-        if set(word) <= set("<>"):
+        if word and set(word) <= set("<>"):
             if kept and kept[-1].isdigit():
                 kept.pop()
             next(left, "")
@@ -128,13 +140,15 @@ def mentioned(text: str) -> Iterator[list[str]]:
 
 
 class SmallInternet:
-    """Every `*.example.com` there is: relays of ours, and names (NIP-05) at example.com.
+    """Every `*.example.com` there is, and the relays that everybody starts with: one relay of ours,
+    and names (NIP-05) at example.com.
 
     Host and port do not matter. `names` are those that example.com knows, with their public keys.
     """
 
     def __init__(self, folder: Path, relay_url: str, names: dict[str, str]) -> None:
-        self._server, _ = contexts(folder, *NAMES)
+        starters = {urlsplit(one.url).hostname or "" for one in starter_relays().relays}
+        self._server, _ = contexts(folder, *NAMES, *sorted(starters))
         self.certificate = folder / "server.pem"
         self._relay = urlsplit(relay_url).port
         self._names = names

@@ -115,7 +115,7 @@ def test_the_exit_codes_stand_in_one_table() -> None:
 
 def test_every_file_that_is_named_is_there() -> None:
     root = DOCS.parent
-    for page in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.glob("*.md")):
+    for page in (root / "README.md", root / "CONTRIBUTING.md", *DOCS.rglob("*.md")):
         text = page.read_text("utf-8")
         for name in re.findall(r"`((?:nostr_client|relays|packaging|tests)/[^`\s]*)`", text):
             assert (root / name).exists(), (page, name)
@@ -139,7 +139,9 @@ def test_the_picture_of_the_architecture_is_that_of_the_code() -> None:
 
 def test_the_readme_links_every_page_for_users() -> None:
     readme = (DOCS.parent / "README.md").read_text("utf-8")
-    of_relay = {"policies.md"}  # relay.md leads there
-    pages = {page.name for page in DOCS.glob("*.md")} - of_relay
-    linked = set(re.findall(r"\(docs/([a-z]+\.md)", readme))
-    assert pages <= linked, sorted(pages - linked)
+    pages = {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+    linked = set(re.findall(r"\(docs/([a-z/-]+\.md)", readme))
+    assert pages <= linked, (
+        f"README.md links no {sorted(pages - linked)}: name them under Documents"
+    )
+    assert "(#where-each-nip-lives)" in readme

@@ -13,11 +13,13 @@ import pytest
 import yaml
 
 from nostr_client.cli.app import build
+from nostr_client.client import NostrClient
 from nostr_client.command_line.parse import UsageError, find
 from nostr_client.command_line.tree import Command, Group
-from nostr_client.config import load_config
+from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError
 from nostr_client.nips.nip19 import encode_npub, encode_nsec
+from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.routing.starter_relays import starter_relays
 from relays.cli.app import build as build_relay
@@ -25,6 +27,7 @@ from relays.config.relay_config import assemble
 from tests.cli.conftest import PASSWORD, Home
 from tests.conftest import StartRelay
 from tests.docs_examples import (
+    ROOT,
     Example,
     SmallInternet,
     commands,
@@ -33,14 +36,25 @@ from tests.docs_examples import (
     pages,
     understood,
 )
+from tests.docs_followed import follow
 from tests.warm import Warm
 
 ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
 LANGUAGES = {"python", "sh", "toml", "json", "yaml", ""}
+FOLLOWED = [
+    "docs/first-hour.md",
+    *(f"docs/guides/{path.name}" for path in sorted((ROOT / "docs" / "guides").glob("*.md"))),
+]
+"""Pages whose blocks are copied one after the other."""
 NOT_RUN = 6
 """Examples that may say why they are not run."""
 NO_COMMANDS = {"kit"}
 """What stands behind the program's name in the head of a file."""
+FIRST_HOUR = """
+nostr-client relays add wss://relay.example.com --start-empty
+nostr-client post "Hello from my own machine."
+"""
+"""What those have behind them who read a guide."""
 LIMIT = 60.0
 
 
@@ -51,6 +65,11 @@ def test_each_is_in_a_language_that_is_tried() -> None:
     assert fences == 2 * len(found), "a fence that is not seen"
     excused = [f"{one.place}: {one.why}" for one in found if one.why]
     assert len(excused) <= NOT_RUN, excused
+
+
+def test_every_script_is_python() -> None:
+    for one in examples("python"):
+        compile(one.text, one.place, "exec")
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +150,7 @@ def test_settings_that_are_shown_can_be_used(tmp_path: Path) -> None:
 
 def test_no_relay_is_named_that_may_go() -> None:
     """Relays of examples are nobody's, or of the list that is carried along and looked after."""
-    ours = re.compile(r"(.*\.)?example\.com|localhost|127\.0\.0\.1|\.\.\..*|192\.168\..*")
+    ours = re.compile(r"(.*\.)?example(\.com)?|localhost|127\.0\.0\.1|\.\.\..*|192\.168\..*")
     starters = {urlsplit(relay.url).hostname for relay in starter_relays().relays}
     for page in pages():
         for host in re.findall(r"wss?://(?:[^@\s]*@)?([^\s:/`\"')>\],]+)", page.read_text("utf-8")):
@@ -148,7 +167,8 @@ async def test_every_script_runs(
     tmp_path: Path, start_relay: StartRelay, warm: Warm, long: bool
 ) -> None:
     """Each with a home of its own, where `ana` has an account, and her key on standard input."""
-    scripts = [one for one in examples("python") if not one.why and _is_long(one) is long]
+    of_here = [one for one in examples("python") if not one.why and one.page not in FOLLOWED]
+    scripts = [one for one in of_here if _is_long(one) is long]
     relay = await start_relay()
     names = {"ana": ANA.public_key.hex, "ben": BEN.public_key.hex}
     async with SmallInternet(tmp_path, relay.url, names) as internet:
@@ -157,6 +177,35 @@ async def test_every_script_runs(
         )
     assert scripts
     assert [said for said in wrong if said] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", FOLLOWED)
+async def test_a_page_is_followed_to_its_end(
+    page: str, tmp_path: Path, start_relay: StartRelay
+) -> None:
+    """As a newcomer does, on an empty machine, in a network where `ben` has written something."""
+    relay = await start_relay()
+    names = {"ana": ANA.public_key.hex, "ben": BEN.public_key.hex}
+    async with SmallInternet(tmp_path, relay.url, names) as internet:
+        there = Paths(*(tmp_path / "ben" / name for name in ("config", "data", "state")))
+        known = ClientConfig(relays=(relay.url,))
+        async with NostrClient.open(BEN, paths=there, config=known, key_only_here=True) as ben:
+            await ben.profiles.update(name="ben")
+            (await ben.post("The library roof is fixed. #roof")).report.raise_if_failed()
+        home = Home(tmp_path / "page" / "home", None)
+        file = home.paths.config / "config.toml"
+        file.parent.mkdir(parents=True)
+        file.write_text(f'proxy = "{internet.proxy}"\n')
+        steps = [one for one in examples() if one.page == page]
+        if page != "docs/first-hour.md":  # which all others follow
+            home.password = PASSWORD
+            await home.import_key(ANA)
+            file.write_text(file.read_text() + "own_relay = false\n")
+            steps.insert(0, Example(page, 0, "sh", FIRST_HOUR))
+        environment = home.environment | internet.environment
+        environment |= {"SMALL_INTERNET": internet.proxy, "PYTHONWARNINGS": "default"}
+        await asyncio.to_thread(follow, steps, tmp_path / "page", environment)
 
 
 async def _run(one: Example, folder: Path, internet: SmallInternet, warm: Warm) -> str:

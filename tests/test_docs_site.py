@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+import nostr_client
 from docs import site_pages
 
 ROOT = Path(__file__).parents[1]
@@ -44,16 +45,29 @@ def navigation() -> list[str]:
 
 def test_every_page_is_in_the_navigation() -> None:
     in_docs = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    moved = {on_site for name, on_site in site_pages.MOVED.items() if (ROOT / name).exists()}
+    made = {on_site for name, on_site in site_pages.MOVED.items() if (ROOT / name).exists()}
+    made |= {f"reference/{name}.md" for name in site_pages.reference()} | {"nips.md"}
     pages = navigation()
-    missing = sorted((in_docs | moved) - set(pages))
+    missing = sorted((in_docs | made) - set(pages))
     assert not missing, (
         f"{', '.join(missing)}: no reader of the site gets there. Give each a line under `nav` in"
         " mkdocs.yml (guides under Guides, commands under Commands, what the relay does under"
-        " Relay, the rest under More), and a link in README.md if it lies in docs/ itself."
+        " Relay, pages of the reference under Library, the rest under More), and, if it lies in"
+        " docs/, a link in README.md."
     )
     assert len(pages) == len(set(pages))
-    assert set(pages) - {"nips.md"} == in_docs | moved
+    assert set(pages) == in_docs | made
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    shown = {
+        line.rpartition(".")[2]
+        for text in site_pages.reference().values()
+        for line in text.splitlines()
+        if line.startswith(":::")
+    }
+    today = {nostr_client._FORMER.get(name, name) for name in nostr_client.__all__}
+    assert today - {"__version__"} <= shown
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from pathlib import Path
 
 import pytest
 
@@ -87,15 +85,6 @@ def test_keys() -> None:
     assert bridge.public_key_from_pynostr(public) == KEY.public_key
     with pytest.raises(InvalidKey):
         bridge.public_key_from_pynostr(PublicKey(b"\xff" * 32))
-
-
-def test_the_example_of_the_readme_works() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    [example] = [block for block in blocks if "pynostr_bridge" in block]
-    names: dict[str, object] = {}
-    exec(example, names)
-    assert isinstance(names["event"], Event)
 
 
 def test_filters_go_there_and_back() -> None:
