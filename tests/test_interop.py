@@ -66,3 +66,4 @@ def test_rows_of_peers_that_were_not_met_stay() -> None:
 def test_nothing_of_this_machine_is_written() -> None:
     seen = "ws://127.0.0.1:4711/ said | /home/ana/x.mjs:3 and 127.0.0.1:80 of " + "ab" * 32
     assert said(seen) == "the relay said ...:3 and loopback of ..."
+    assert said("reading https://go.example/a/b@v1: 403") == "reading its registry 403"

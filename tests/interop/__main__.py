@@ -89,9 +89,10 @@ async def main(names: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return 2
-    document = DOCUMENT.read_text("utf-8")
-    before = read(document)
+    read(DOCUMENT.read_text("utf-8"))  # what is wrong with it is said before the work, too
     now = await rows([visit for visit in everyone if not names or visit.peer.name in names])
+    document = DOCUMENT.read_text("utf-8")  # another run may have ended meanwhile
+    before = read(document)
     after = {
         table: merged(
             before.get(table, ()),

@@ -29,5 +29,9 @@ JUDGED: Final[Mapping[tuple[str, Feature], str]] = {
         "Theirs: this version encrypts requests as NIP-04 has it, which NIP-46 gave up for NIP-44;"
         " our bunker says so in its log and does not answer."
     ),
+    ("monstr", Feature.BUNKER): (
+        "Theirs: its messages to bunkers are encrypted as NIP-04 has it, which NIP-46 gave up for"
+        " NIP-44; our bunker says so in its log and does not answer."
+    ),
 }
 """By peer and feature; one whole sentence or more."""

@@ -30,6 +30,7 @@ from tests.interop.their_relays import OUR_PRIVATE_KIND, TheirRelay, our_relay
 _WORDS: Final = 300
 """Characters of what was seen that stand in the document."""
 _PRIVATE: Final = (
+    (re.compile(r"\bhttps://[^\s,;]+"), "its registry"),
     (re.compile(r"\b(?:ws|http)://(?:127\.0\.0\.1|localhost|\[::1\])[:\d]*/?"), "the relay"),
     (re.compile(r"(?<![\w.])/(?:[\w.@+-]+/)+[\w.@+-]*"), "..."),
     (re.compile(r"\b(?:127\.0\.0\.1|localhost)(?::\d+)?"), "loopback"),
@@ -58,7 +59,9 @@ def today() -> str:
 
 async def meet_client(client: TheirClient, built: Path) -> Row:
     """Another's client on a relay of ours."""
-
+    if not client.program:
+        why = "It can be had here, and nothing here speaks for it yet."
+        return Row.not_had(client.name, client.version, today(), why)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with (

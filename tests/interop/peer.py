@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -85,7 +84,7 @@ class ProcessPeer:
     @classmethod
     @asynccontextmanager
     async def running(
-        cls, command: Sequence[str], environment: Mapping[str, str], url: str, key: SecretKey
+        cls, command: Sequence[str], url: str, key: SecretKey
     ) -> AsyncIterator[ProcessPeer]:
         """The program, on the relay at `url`. Raises Wrong where it ends with an error."""
         with tempfile.TemporaryFile() as said:
@@ -94,7 +93,6 @@ class ProcessPeer:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=said,
-                env=os.environ | environment,
                 start_new_session=True,
                 limit=LINE_LIMIT,
             )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import sys
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from nostr_client.protocol.keys import SecretKey
-from tests.interop.builds import PROGRAMS, Build, GoProgram, Npm, Venv
+from tests.interop.builds import PROGRAMS, Build, GoProgram, GoTool, Named, Npm, Venv
 from tests.interop.peer import ProcessPeer
 
 WS: Final = "ws@8.18.3"
@@ -19,31 +19,30 @@ WS: Final = "ws@8.18.3"
 
 @dataclass(frozen=True)
 class TheirClient:
-    """`program` is a file below `programs/` that speaks for the library; without one, what `build`
-    makes speaks for itself."""
+    """`program`, a file below `programs/`, speaks for what `build` makes, which is told where that
+    is; one that is no script is what `build` makes. Without any, nothing here speaks for it yet."""
 
     name: str
     version: str
     build: Build
     program: str = ""
-    environment: Mapping[str, str] = field(default_factory=dict)
 
     def running(
         self, built: Path, url: str, key: SecretKey
     ) -> AbstractAsyncContextManager[ProcessPeer]:
         """The client on the relay at `url`. Raises Wrong."""
-        script = str(PROGRAMS / self.program)
-        if self.program.endswith(".mjs"):  # beside the packages that it imports
-            for name in (self.program, "lines.mjs"):
-                shutil.copy(PROGRAMS / name, built)
-        match self.program.rpartition(".")[2]:
-            case "mjs":
-                command = ("node", str(built / self.program))
-            case "py":
-                command = (str(built), script)
-            case _:
-                command = (str(built),)
-        return ProcessPeer.running(command, self.environment, url, key)
+        script = PROGRAMS / self.program
+        if script.suffix == ".mjs":  # beside the packages that it imports
+            for path in (script, PROGRAMS / "lines.mjs"):
+                shutil.copy(path, built)
+            command = ("node", str(built / script.name))
+        elif script.suffix == ".py" and isinstance(self.build, Venv):
+            command = (str(built), str(script))
+        elif script.suffix == ".py":
+            command = (sys.executable, str(script), str(built))
+        else:
+            command = (str(built),)
+        return ProcessPeer.running(command, url, key)
 
 
 def _npm(name: str, version: str, program: str, *packages: str) -> TheirClient:
@@ -59,6 +58,7 @@ CLIENTS: Final = (
     TheirClient(
         *("go-nostr", "0.38.2"),
         GoProgram("go_nostr", ("github.com/nbd-wtf/go-nostr@v0.38.2",)),
+        "go_nostr",
     ),
     _npm("nostr-tools", "2.25.2", "nostr_tools.mjs", "nostr-tools@2.25.2"),
     _npm("NDK", "3.0.3", "ndk.mjs", "@nostr-dev-kit/ndk@3.0.3"),
@@ -71,4 +71,10 @@ CLIENTS: Final = (
         *("welshman", "0.8.15", "welshman.mjs"),
         *(f"@welshman/{part}@0.8.15" for part in ("lib", "net", "signer", "util")),
     ),
+    TheirClient(
+        "nak", "0.20.6", Named("NAK", GoTool("github.com/fiatjaf/nak@v0.20.6")), "nak_client.py"
+    ),
+    TheirClient("algia", "0.0.135", GoTool("github.com/mattn/algia@v0.0.135")),
+    _pypi("pynostr", "0.7.0", "pynostr_client.py"),
+    _pypi("monstr", "0.1.9", "monstr_client.py"),
 )

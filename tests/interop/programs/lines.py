@@ -19,6 +19,7 @@ async def lines():
 
 async def serve(verbs):
     """Answer with what the coroutine of that name in `verbs` returns, until the input ends."""
+    out, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
     async for asked in lines():
         verb = getattr(verbs, asked.pop("do"), None)
         try:
@@ -30,4 +31,4 @@ async def serve(verbs):
         except Exception as error:  # noqa: BLE001 - whatever the library raises is what was seen
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=out, flush=True)
