@@ -6,6 +6,7 @@ for the end of a line: those are written as `\\uXXXX`, so that a parser finds ev
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -54,8 +55,9 @@ class Output:
     """Where one command's words go.
 
     With `json`, results are JSON lines on `out`, an error is one on `err`, and so is a note that
-    has a record; other notes are not printed. A reader that has gone away (`| head`) ends the
-    program quietly; where nothing can be written, as on a full disk, NotWritten is raised.
+    has a record; other notes are not printed. Where a reader has gone away (`| head`),
+    BrokenPipeError is raised, which ends a command quietly; where nothing can be written, as on a
+    full disk, NotWritten is raised.
     `quiet`: notes are not printed.
     """
 
@@ -105,7 +107,8 @@ class Output:
         for the command to exit with."""
         line = " ".join(safe_text(message).split())
         told = {"error": line, **(record or {})}
-        write_line(self._err, json_line(told) if self.json else f"error: {line}")
+        with contextlib.suppress(BrokenPipeError):  # nobody listens: the code says it all the same
+            write_line(self._err, json_line(told) if self.json else f"error: {line}")
         return code
 
 
@@ -117,9 +120,9 @@ def write_line(stream: TextIO, line: str) -> None:
             encoding = stream.encoding or "ascii"
             stream.write("".join(c if _fits(c, encoding) else _escape(c) for c in line) + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except BrokenPipeError:  # no SystemExit: that would tear a loop down before it has cleaned up
         drop(stream)
-        raise SystemExit(0) from None
+        raise
     except OSError as error:
         drop(stream)
         raise NotWritten(not_written(error)) from error

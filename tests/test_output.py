@@ -130,10 +130,13 @@ def test_it_writes_where_standard_output_is_now(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_reader_that_has_gone_ends_it_quietly(as_json: bool) -> None:
     code = (
-        "import sys; from nostr_client.output import Output\n"
-        f"output = Output({as_json})\n"
-        "for n in range(100000): output.emit({'n': n}, str(n))\n"
-        "print('not reached', file=sys.stderr)"
+        "import sys; from nostr_client.command_line.context import Context\n"
+        "from nostr_client.command_line.run import finish\n"
+        f"context = Context(json={as_json})\n"
+        "def work():\n"
+        "    for n in range(100000): context.out.emit({'n': n}, str(n))\n"
+        "    print('not reached', file=sys.stderr)\n"
+        "sys.exit(finish(context, work))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -21,6 +21,7 @@ from nostr_client.command_line.waiting import Terminated, wait_for
 from nostr_client.errors import StoreError
 from nostr_client.exits import CommandError, Exit
 from nostr_client.settings import InvalidSettings
+from nostr_client.tasks import together
 from nostr_client.version import __version__
 from relays.cli.app import run_command as run_relay_command
 
@@ -68,6 +69,38 @@ def test_who_ends_it_knows_why(
     monkeypatch.setattr("nostr_client.output.drop", lambda stream: None)
     assert ended(error) == code
     assert capsys.readouterr() == ("", "")
+
+
+def test_who_reads_no_more_ends_a_command_that_has_cleaned_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A SystemExit would leave the loop before what runs on it, and be told of at its end."""
+    cleaned: list[str] = []
+    read, write = os.pipe()
+    os.close(read)
+
+    async def work(context: Context) -> None:
+        async with together() as group:
+            group.create_task(say(context))
+
+    async def say(context: Context) -> None:
+        try:
+            await asyncio.to_thread(context.out.emit_json, [b"{}"])
+        finally:
+            await asyncio.sleep(0)
+            cleaned.append("yes")
+
+    def command(context: Context) -> None:
+        """Work."""
+        wait_for(work(context))
+
+    root = Group("All.")
+    root.add("work", command, (JSON,), Context)
+    with os.fdopen(write, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert run_command_line(root, "p", ["work"]) == Exit.DONE
+    assert cleaned == ["yes"]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("run", [run_command, run_relay_command])

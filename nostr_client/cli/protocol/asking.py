@@ -18,6 +18,8 @@ from collections.abc import (
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from nostr_client.exits import CommandError, Exit
 from nostr_client.net.fetch import RelayEnds
 from nostr_client.net.outcome import Cause, End, How
@@ -108,7 +110,17 @@ async def gather(
         client.pool.subscribe(filters, urls, live=live, paging=paging)
         for filters, urls in alike(routes)
     ]
-    return await gathering.run(routes, subs)
+    ends = await gathering.run(routes, subs)
+    return {url: _as_wanted(end, routes[url]) for url, end in ends.items()}
+
+
+def _as_wanted(end: End, filters: Sequence[Filter]) -> End:
+    """A relay that holds more than it was asked for has answered."""
+    wanted = [filter.limit for filter in filters]
+    met = None not in wanted and end.events >= sum(limit or 0 for limit in wanted)
+    if end.how is How.INCOMPLETE and met and not end.problem:
+        return msgspec.structs.replace(end, how=How.ANSWERED)
+    return end
 
 
 class Gathering:

@@ -150,6 +150,7 @@ class _FilterQuestion:
             NewestEvents,
             Patience,
         )
+        from nostr_client.net.outcome import How
         from nostr_client.net.session.paging import Paging
 
         limit, given = self.source.limit, self._context.timeout
@@ -168,6 +169,8 @@ class _FilterQuestion:
             await printer(newest.newest())
         nothing = "no event was found"
         await conclude(self._context, client, ends, shown=printer.shown > 0, nothing=nothing)
+        if not paginate and any(end.how is How.INCOMPLETE for end in ends.values()):
+            self._context.out.note("--paginate reads on, to the end")
         self.source.conclude()
 
     async def _ask_all(

@@ -68,9 +68,12 @@ async def test_without_relays_the_authors_are_asked_where_they_write(home: Home)
 
 async def test_pages_are_read_to_the_end(home: Home) -> None:
     many = [note(f"note {n}", at=1_700_000_000 + n) for n in range(250)]
-    async with ScriptedRelay(honest(many, cap=60)) as relay:
+    async with ScriptedRelay(honest(many, cap=60, hints=True)) as relay:
         one = await home.run("req", "-k", "1", relay.url)
-        assert len(one.records) == 60
+        assert (len(one.records), one.code) == (60, Exit.INCOMPLETE)
+        assert "--paginate reads on" in one.err
+        some = await home.run("req", "-k", "1", "-l", "5", relay.url)
+        assert (len(some.records), some.code, some.err) == (5, Exit.DONE, "")
         every = await home.run("req", "-k", "1", "--paginate", relay.url)
         assert len(every.records) == 250, every.err
 
