@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
 from benchmarks.peers.work import LIMIT, Found, Stopwatch, Work, lines_of, resident, serve
-from nostr_client import Event, Filter, LocalSigner, NostrClient, Paths, RelayPool, SecretKey
+from nostr_client import Event, Filter, NostrClient, Paths, RelayPool, SecretKey
 from nostr_client.net.dial import DialPolicy
 from nostr_client.signing.verifier import Verifier
-
-AT_ONCE = 100
-"""Events that are on their way at one time."""
 
 
 def _paths(folder: str) -> Paths:
@@ -45,19 +41,12 @@ async def keep(work: Work) -> Found:
 async def publish(work: Work) -> Found:
     """Events sent to every relay, each confirmed by each."""
     events = [Event.parse(line) for line in lines_of(work["events"])]
-    signer = LocalSigner(SecretKey.generate())
-    free = asyncio.Semaphore(AT_ONCE)
-    async with NostrClient.open(
-        signer, paths=_paths(work["folder"]), relays=work["urls"]
-    ) as client:
-        watch = Stopwatch()
-
-        async def one(event: Event) -> int:
-            async with free:
-                posted = await client.publish(event)
-                return sum(answer.accepted for answer in posted.report.answers)
-
-        return watch.found(count=sum(await asyncio.gather(*map(one, events))))
+    key, paths = SecretKey.generate(), _paths(work["folder"])
+    async with NostrClient.open(key, paths=paths, relays=work["urls"]) as client:
+        watch, confirmed = Stopwatch(), 0
+        async for posted in client.publish_many(events, relays=work["urls"]):
+            confirmed += sum(answer.accepted for answer in posted.report.answers)
+        return watch.found(count=confirmed)
 
 
 async def listen(work: Work) -> Found:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 from typing import Any, Final, cast
 
@@ -106,6 +106,16 @@ class WebSocket(ClientConnection):
             self.holding = False
             self.transport.resume_reading()
         return messages
+
+    async def send_all(self, messages: Iterable[bytes]) -> None:
+        """Send text messages with one write: one call of the system, one wait, whatever they are.
+
+        Raises ConnectionClosed.
+        """
+        async with self.send_context():
+            for message in messages:
+                self.protocol.send_text(message)
+            self.transport.write(b"".join(self.protocol.data_to_send()))
 
     async def end(self) -> None:
         """Close politely, and within `2 * CLOSE_LIMIT` in any case: `close` alone would wait for

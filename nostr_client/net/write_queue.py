@@ -11,7 +11,9 @@ from websockets.exceptions import ConnectionClosed
 from nostr_client.net.websocket import CLOSE_LIMIT, SocketClosed, WebSocket, closing_words
 
 WRITE_LIMIT: Final = 20.0
-"""Seconds for one frame to be written."""
+"""Seconds for one write."""
+AT_ONCE: Final = 64 * 1024
+"""Bytes of frames in one write: thousands of events are not thousands of calls of the system."""
 ROOM: Final = 1024 * 1024
 """Bytes from which on publishers wait."""
 MOST: Final = 64 * 1024 * 1024
@@ -72,13 +74,21 @@ class WriteQueue:
             self.clear()  # it will hear that the socket is closed
 
     async def _write_all(self, socket: WebSocket) -> None:
-        while self._frames:
-            frame = self._frames.popleft()
-            self._size -= len(frame)
+        while frames := self._next():
             try:
                 async with asyncio.timeout(WRITE_LIMIT):
-                    await socket.send(frame, text=True)
+                    await socket.send_all(frames)
             except TimeoutError:
                 raise SocketClosed(f"timeout: nothing written within {WRITE_LIMIT:g} s") from None
             except ConnectionClosed:
                 raise SocketClosed(closing_words(socket)) from None
+
+    def _next(self) -> list[bytes]:
+        """What is written in one go: `AT_ONCE`, or one frame that is larger."""
+        frames: list[bytes] = []
+        size = 0
+        while self._frames and (not frames or size + len(self._frames[0]) <= AT_ONCE):
+            frames.append(self._frames.popleft())
+            size += len(frames[-1])
+        self._size -= size
+        return frames
