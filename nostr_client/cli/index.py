@@ -138,6 +138,9 @@ INDEX: Final[dict[str, dict[str, str]]] = {
         "nip": "What a NIP is about, whether it is in use, and how far this program goes.",
         "kind": "What events of a kind are, how relays keep them, and which NIP says so.",
     },
+    "releases.group": {
+        "app": "Releases of this program: check, update, carry, share, publish.",
+    },
     "web": {
         "web": (
             "The terminal client in a browser on this machine, until Ctrl-C; prints a one-time"

@@ -37,6 +37,9 @@ STAGGER: Final = 0.25
 """Seconds before the next address is tried beside one that has not answered."""
 MAX_ADDRESSES: Final = 6
 
+_SOMEWHERE: Final = ("10.255.255.255", 9)
+"""In a private network. No packet goes there: the system only says by which way one would."""
+
 Dial = Callable[[str], bool]
 """May this relay URL (normal spelling) be dialled?"""
 
@@ -264,3 +267,14 @@ def host_and_port(url: str) -> tuple[str, int, bool]:
     if parts.hostname is None:
         raise InvalidData("a relay URL without a host")
     return parts.hostname, parts.port or (443 if secure else 80), secure
+
+
+def local_address() -> str:
+    """This machine's address in its local network (IPv4); empty where it is in none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(_SOMEWHERE)
+            found = str(sock.getsockname()[0])
+        except OSError:
+            return ""
+    return found if is_private_host(found) and not is_loopback(f"ws://{found}") else ""

@@ -191,6 +191,13 @@ def make_environment(archive: zipfile.ZipFile, manifest: BundleManifest, where: 
     if works(where, manifest.version):
         return
     where.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone(where.parent) as lock:
+        _make_environment(archive, manifest, where, lock)
+
+
+def _make_environment(
+    archive: zipfile.ZipFile, manifest: BundleManifest, where: Path, lock: int
+) -> None:
     needed = ROOM * sum(each.file_size for each in archive.infolist())
     if shutil.disk_usage(where.parent).free < needed:
         raise NotInstalled(f"there is no room: {needed >> 20} MiB are needed at {where.parent}")
@@ -199,7 +206,7 @@ def make_environment(archive: zipfile.ZipFile, manifest: BundleManifest, where: 
         with tempfile.TemporaryDirectory(prefix=".wheels-", dir=where.parent) as folder:
             take_out(archive, manifest, Path(folder))
             venv.EnvBuilder(symlinks=os.name != "nt").create(where)
-            _run_pip(where, Path(folder), manifest)
+            _run_pip(where, Path(folder), manifest, lock)
         if not works(where, manifest.version):
             raise NotInstalled(f"it is installed, but does not say that it is {manifest.version}")
     except BaseException:
@@ -232,8 +239,12 @@ def _python_in(where: Path) -> Path:
     return where / "Scripts" / "python.exe" if os.name == "nt" else where / "bin" / "python"
 
 
-def _run_pip(where: Path, wheels: Path, manifest: BundleManifest) -> None:
-    """pip runs from its own wheel: many systems have Python without it. It looks nowhere else."""
+def _run_pip(where: Path, wheels: Path, manifest: BundleManifest, lock: int) -> None:
+    """pip runs from its own wheel: many systems have Python without it. It looks nowhere else.
+
+    It holds the lock, too: where this process is killed, nobody installs into what pip, which runs
+    on for a moment, still writes to.
+    """
     pip = next(iter(sorted(wheels.glob("pip-*.whl"))), None)
     if pip is None:
         raise BadBundle("there is no pip in it")
@@ -250,6 +261,7 @@ def _run_pip(where: Path, wheels: Path, manifest: BundleManifest) -> None:
         timeout=PIP_LIMIT,
         check=False,
         env=_environment(),
+        pass_fds=() if os.name == "nt" else (lock,),
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
@@ -295,7 +307,7 @@ def clean(root: Path) -> None:
     """Take away the environments that neither are in use nor are the way back."""
     kept = set(read_current(root))
     for folder in (root / "versions").iterdir():
-        if folder.name not in kept:
+        if folder.name not in kept and folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -341,12 +353,21 @@ def keep_origin(archive: zipfile.ZipFile, manifest: BundleManifest, root: Path) 
 
     Raises OSError.
     """
-    if (root / "trust.json").exists():
-        return
+    if not (root / "trust.json").exists() and (origin := origin_in(archive, manifest)):
+        _replace(root / "trust.json", origin)
+
+
+def origin_in(archive: zipfile.ZipFile, manifest: BundleManifest) -> bytes:
+    """The keys that the program in a bundle is born with, as they stand there; empty for none.
+
+    Raises BadBundle.
+    """
     own = f"wheels/nostr_client-{manifest.version}-py3-none-any.whl"
-    with archive.open(own) as file, zipfile.ZipFile(file) as wheel:
-        if ORIGIN in wheel.namelist():
-            _replace(root / "trust.json", _read(wheel, ORIGIN, MOST_MANIFEST))
+    try:
+        with archive.open(own) as file, zipfile.ZipFile(file) as wheel:
+            return _read(wheel, ORIGIN, MOST_MANIFEST) if ORIGIN in wheel.namelist() else b""
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise BadBundle(f"the program in it is damaged: {error}") from None
 
 
 def default_root() -> Path:
@@ -364,8 +385,9 @@ def default_root() -> Path:
 
 
 @contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Nobody else installs here meanwhile: the lock that `app update` takes, too.
+def _alone(root: Path) -> Iterator[int]:
+    """Nobody else installs here meanwhile; gives the lock, which a child may hold, too. That of the
+    folder of an installation is what `app update` takes.
 
     Raises NotInstalled.
     """
@@ -377,7 +399,7 @@ def _alone(root: Path) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise NotInstalled(f"another process installs at {root} just now") from None
-        yield
+        yield file.fileno()
 
 
 def install(file: Path, root: Path) -> Path:

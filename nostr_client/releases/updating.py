@@ -30,8 +30,8 @@ from nostr_client.releases.key_change import KeyChange, changes_from
 from nostr_client.releases.offers import ReleaseOffer
 from nostr_client.releases.origin import ReleaseKeys
 
-Agree = Callable[[KeyChange], bool]
-"""Asks a person, who has to say yes to a new key."""
+Agree = Callable[[Sequence[KeyChange]], bool]
+"""Asks a person, who has to say yes to the key that the last of them leads to."""
 
 
 class Proven(msgspec.Struct, frozen=True):
@@ -49,8 +49,10 @@ class Proven(msgspec.Struct, frozen=True):
         return evidence_for(self.file, self.events)
 
 
-async def prove(installation: Installation, offers: Sequence[ReleaseOffer]) -> Proven:
-    """What is offered: the one file that is given, or the newest for this platform.
+async def prove(
+    installation: Installation, offers: Sequence[ReleaseOffer], platform: str = ""
+) -> Proven:
+    """What is offered: the one file that is given, or the newest for `platform`, by default this.
 
     That one offer cannot be read is no error while another can. Raises ReleaseRefused, StoreError,
     and what went wrong with all offers (RelayError, InvalidData).
@@ -73,7 +75,7 @@ async def prove(installation: Installation, offers: Sequence[ReleaseOffer]) -> P
     if given:
         file = proof_of(given, every, keys)
     else:
-        found = newest_for(signed_files(every, keys), bundle_installer.platform_id())
+        found = newest_for(signed_files(every, keys), platform or bundle_installer.platform_id())
         if found is None:
             raise ReleaseRefused("not-found", f"no release was found{_after(changes)}")
         file = found
@@ -108,16 +110,15 @@ async def update(
 ) -> tuple[Proven, Installed]:
     """Take what is offered, if it is proven and newer than what is here; or change nothing.
 
-    `agree` is asked of each change of keys. Raises ReleaseRefused, RelayError, InvalidData,
+    `agree` is asked where keys were changed. Raises ReleaseRefused, RelayError, InvalidData,
     StoreError.
     """
     proven = await prove(installation, offers)
     known = signed_files(proven.events, proven.keys)
     await asyncio.to_thread(installation.check_newer, proven.file, known)
     data = await bytes_of(proven, offers)
-    for change in proven.changes:
-        if not agree(change):
-            raise ReleaseRefused("key-change", "nobody agreed to the new release key")
+    if proven.changes and not agree(proven.changes):
+        raise ReleaseRefused("key-change", "nobody agreed to the new release key")
     file, events, keys = proven.file, proven.evidence, proven.keys
     done = await asyncio.to_thread(installation.take, data, file, events, keys)
     return proven, done

@@ -85,7 +85,9 @@ def digest_of(path: Path) -> str:
 def without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     """What pip and venv take seconds for is done by hand: the program is there, and runs."""
 
-    def install(where: Path, wheels: Path, manifest: bundle_installer.BundleManifest) -> None:
+    def install(
+        where: Path, wheels: Path, manifest: bundle_installer.BundleManifest, lock: int
+    ) -> None:
         own = wheels / f"nostr_client-{manifest.version}-py3-none-any.whl"
         with zipfile.ZipFile(own) as archive:
             text = archive.read("nostr_client/main.py").decode()

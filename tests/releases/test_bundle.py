@@ -24,6 +24,10 @@ __all__ = ["without_pip"]
 KEYS = {"app": "example.nostr-client", "release_key": "a" * 64, "offline_key": "b" * 64}
 
 
+def environments(root: Path) -> list[Path]:
+    return [path for path in (root / "versions").iterdir() if path.is_dir()]
+
+
 def read(path: Path) -> installer.BundleManifest:
     with zipfile.ZipFile(path) as archive:
         return installer.read_manifest(archive)
@@ -71,7 +75,7 @@ def test_what_does_not_work_is_never_used(tmp_path: Path) -> None:
     with pytest.raises(NotInstalled, match=r"does not say that it is 0\.2\.0"):
         installer.install(file, root)
     assert installer.read_current(root) == ("", "")
-    assert list((root / "versions").iterdir()) == []
+    assert environments(root) == []
 
 
 @pytest.mark.usefixtures("without_pip")
@@ -80,7 +84,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=100))
     with pytest.raises(NotInstalled, match="there is no room"):
         installer.install(file, root)
-    assert list((root / "versions").iterdir()) == []
+    assert environments(root) == []
 
 
 @pytest.mark.usefixtures("without_pip")
@@ -98,8 +102,11 @@ def test_another_installer_is_not_waited_for(tmp_path: Path) -> None:
     from nostr_client.paths import FolderLock
 
     file = bundle(tmp_path, "0.2.0")
-    with FolderLock(tmp_path / "app.lock"), pytest.raises(NotInstalled, match="another process"):
-        installer.install(file, tmp_path)
+    (tmp_path / "versions").mkdir()
+    for lock in (tmp_path / "app.lock", tmp_path / "versions" / "app.lock"):
+        # The second one is held by the pip of somebody who was killed, until it ends.
+        with FolderLock(lock), pytest.raises(NotInstalled, match="another process"):
+            installer.install(file, tmp_path)
 
 
 Change = Callable[[dict[str, bytes], dict[str, object]], None]
