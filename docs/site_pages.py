@@ -72,7 +72,8 @@ def reference() -> dict[str, str]:
     """The pages of the reference, by name; every public name stands on one of them."""
     pages: dict[str, list[str]] = {page: [] for page in REFERENCE}
     of_room = {room: page for page, (_, rooms) in REFERENCE.items() for room in rooms}
-    for name, home in sorted(nostr_client._HOMES.items()):
+    names = sorted(nostr_client._HOMES.items(), key=lambda item: (item[0] != "NostrClient", *item))
+    for name, home in names:
         if name in nostr_client._FORMER:
             continue  # what it is called today is there
         module = f"nostr_client.{home}"

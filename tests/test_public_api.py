@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,34 @@ def test_what_the_type_checker_sees_is_what_there_is() -> None:
     assert typed == set(nostr_client.__all__)
     assert set(nostr_client._HOMES) == typed - {"__version__"}
     assert nostr_client.__all__ == sorted(nostr_client.__all__)
+
+
+def undocumented(name: str) -> list[str]:
+    """The public name, or methods and properties of it, which say nothing of themselves."""
+    value = getattr(nostr_client, name)
+    if inspect.ismodule(value):
+        own = {key: one for key, one in vars(value).items() if not key.startswith("_")}
+        parts = {key: one for key, one in own.items() if inspect.isfunction(one)}
+        parts = {key: one for key, one in parts.items() if one.__module__ == value.__name__}
+    else:
+        parts = dict(inspect.getmembers(value)) if inspect.isclass(value) else {}
+        parts = {key: one for key, one in parts.items() if not key.startswith("_")}
+        parts = {key: one for key, one in parts.items() if _is_ours(one)}
+    return [".".join((name, key)) for key, one in parts.items() if not inspect.getdoc(one)] + (
+        [] if inspect.getdoc(value) else [name]
+    )
+
+
+def _is_ours(part: object) -> bool:
+    made = part.fget if isinstance(part, property) else part
+    home = str(getattr(made, "__module__", ""))
+    return inspect.isroutine(made) and home.startswith("nostr_client")
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    """The reference on the site is made of it."""
+    names = sorted({*nostr_client.__all__} - {"__version__"})
+    assert [part for name in names for part in undocumented(name)] == []
 
 
 def test_importing_loads_nothing_heavy() -> None:

@@ -53,6 +53,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def npub(self) -> str:
+        """The account's address, as people give it to each other (NIP-19)."""
         return nip19.encode_npub(self.pubkey)
 
     @property
@@ -62,6 +63,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def can_sign(self) -> bool:
+        """Is there a key, here or in a bunker? It may be locked all the same."""
         return self.protection is not Protection.WATCH_ONLY
 
     def key_only_here(self, now: float) -> bool:

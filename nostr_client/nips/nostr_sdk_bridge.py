@@ -60,6 +60,7 @@ def filter_from_nostr_sdk(filter: SdkFilter | AsJson) -> Filter:
 
 
 def filter_to_nostr_sdk(filter: Filter) -> SdkFilter:
+    """The filter as nostr-sdk has it. Raises ImportError where that is not installed."""
     from nostr_sdk import Filter as SdkFilter
 
     return SdkFilter.from_json(json.dumps(filter.to_dict()))
@@ -83,6 +84,7 @@ def public_key_from_nostr_sdk(key: SdkPublicKey) -> PublicKey:
 
 
 def public_key_to_nostr_sdk(key: PublicKey) -> SdkPublicKey:
+    """The key as nostr-sdk has it. Raises ImportError where that is not installed."""
     from nostr_sdk import PublicKey as SdkPublicKey
 
     return SdkPublicKey.parse(key.hex)

@@ -91,6 +91,7 @@ def public_key_from_pynostr(key: PynostrPublicKey) -> PublicKey:
 
 
 def public_key_to_pynostr(key: PublicKey) -> PynostrPublicKey:
+    """The key as pynostr has it."""
     from pynostr.key import PublicKey as PynostrPublicKey
 
     return PynostrPublicKey(bytes(key))

@@ -171,6 +171,7 @@ class SecretKey:
 
     @property
     def is_wiped(self) -> bool:
+        """Was the secret overwritten, so that nothing can be signed any more?"""
         return not any(self._secret)  # nought is no key
 
     def is_in(self, data: bytes) -> bool:

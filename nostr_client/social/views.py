@@ -180,6 +180,7 @@ class NoteView:
 
     @property
     def id(self) -> str:
+        """The event's id: 64 lowercase hex digits."""
         return self.event.id
 
     @property
@@ -199,14 +200,17 @@ class NoteView:
 
     @property
     def replies(self) -> int:
+        """How many answers to it are known here."""
         return self.tally.replies
 
     @property
     def reactions(self) -> int:
+        """How many reactions to it (NIP-25) are known here."""
         return self.tally.reactions
 
     @property
     def reposts(self) -> int:
+        """How many reposts of it (NIP-18) are known here."""
         return self.tally.reposts
 
 
