@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from nostr_client.paths import environment_for_children
 from nostr_client.rehearsal.relay_process import RelayProcess
 from tests.engines import engine
-from tests.npm import nostr_tools
+from tests.peer_programs import nostr_tools
 from tests.warm import Warm
 
 __all__ = ["engine", "nostr_tools"]

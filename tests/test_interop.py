@@ -59,7 +59,8 @@ def test_what_got_worse_is_seen() -> None:
 def test_rows_of_peers_that_were_not_met_stay() -> None:
     gone = Row.not_had("two", "1.0", "2026-02-03", "no go here")
     new = Row.not_had("three", "1.0", "2026-02-03", "no go here")
-    kept = merged([row("one"), row("two")], [gone, new], ["three", "two", "one"])
+    old = Row.not_had("three", "1.0", "2026-01-02", "no node here")
+    kept = merged([row("one"), row("two"), old], [gone, new], ["three", "two", "one"])
     assert kept == [new, row("two"), row("one")]
 
 

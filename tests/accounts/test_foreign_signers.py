@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -22,93 +20,24 @@ from nostr_client.signing.gated import gated
 from nostr_client.signing.local_signer import LocalSigner
 from nostr_client.signing.signer import PeerText
 from tests.conftest import StartRelay
+from tests.interop.builds import PROGRAMS, GoProgram
+from tests.interop.their_clients import NDK
+from tests.peer_programs import made
 
 ACCOUNT, OTHER = SecretKey(b"\x51" * 32), SecretKey(b"\x52" * 32)
 ME, PEER = ACCOUNT.public_key.hex, OTHER.public_key.hex
-BUILD_LIMIT = 300.0
 LIMIT = 60.0
 
-GO_NOSTR = "github.com/nbd-wtf/go-nostr@v0.52.3"
-GO = """
-package main
 
-import (
-	"context"
-	"fmt"
-	"os"
-
-	"github.com/nbd-wtf/go-nostr"
-	"github.com/nbd-wtf/go-nostr/nip46"
-)
-
-func main() {
-	ctx := context.Background()
-	secret, url := os.Getenv("SIGNER_KEY"), os.Args[1]
-	signer := nip46.NewStaticKeySigner(secret)
-	pubkey, _ := nostr.GetPublicKey(secret)
-	pool := nostr.NewSimplePool(ctx)
-	filter := nostr.Filter{Kinds: []int{24133}, Tags: nostr.TagMap{"p": []string{pubkey}}}
-	eose := make(chan struct{})
-	go func() { <-eose; fmt.Println("bunker://" + pubkey + "?relay=" + url + "&secret=x") }()
-	for event := range pool.SubscribeManyNotifyEOSE(ctx, []string{url}, filter, eose) {
-		_, _, answer, err := signer.HandleRequest(ctx, event.Event)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			continue
-		}
-		pool.PublishMany(ctx, []string{url}, answer)
-	}
-}
-"""
-NDK = """
-import WebSocket from "ws"
-globalThis.WebSocket = WebSocket
-const { default: NDK, NDKNip46Backend, NDKPrivateKeySigner } = await import("@nostr-dev-kit/ndk")
-const url = process.argv[2]
-const ndk = new NDK({ explicitRelayUrls: [url] })
-await ndk.connect(5000)
-const signer = new NDKPrivateKeySigner(process.env.SIGNER_KEY)
-const backend = new NDKNip46Backend(ndk, signer, async () => true)
-await backend.start()
-const user = await signer.user()
-setTimeout(() => console.log(`bunker://${user.pubkey}?relay=${url}`), 1000)
-"""
-
-
-def built(folder: Path, tool: str, commands: Sequence[Sequence[str]]) -> None:
-    """Skips where it cannot be built: the tool is absent, or what it needs cannot be had."""
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not here")
-    environment = os.environ | {"GOFLAGS": "-mod=mod"}
-    for command in commands:
-        done = subprocess.run(
-            command,
-            check=False,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            timeout=BUILD_LIMIT,
-        )
-        if done.returncode:
-            pytest.skip(f"{' '.join(command)}: {done.stderr.decode()[-300:]}")
+@pytest.fixture(scope="session")
+def go_nostr() -> Sequence[str]:
+    return [str(made(GoProgram("go_signer", ("github.com/nbd-wtf/go-nostr@v0.52.3",))))]
 
 
 @pytest.fixture(scope="session")
-def go_nostr(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    folder = tmp_path_factory.mktemp("go")
-    (folder / "main.go").write_text(GO)
-    (folder / "go.mod").write_text("module signer\n")
-    built(folder, "go", [("go", "get", GO_NOSTR), ("go", "build", "-o", "signer", ".")])
-    return [str(folder / "signer")]
-
-
-@pytest.fixture(scope="session")
-def ndk(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
-    folder = tmp_path_factory.mktemp("ndk")
-    (folder / "signer.mjs").write_text(NDK)
-    (folder / "package.json").write_text('{"private": true}')
-    built(folder, "npm", [("npm", "install", "--silent", "@nostr-dev-kit/ndk@3.0.3", "ws@8")])
-    return ["node", str(folder / "signer.mjs")]
+def ndk() -> Sequence[str]:
+    folder = made(NDK)
+    return ["node", shutil.copy(PROGRAMS / "ndk_signer.mjs", folder)]
 
 
 @asynccontextmanager

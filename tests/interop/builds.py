@@ -11,13 +11,15 @@ import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 import platformdirs
 
+from nostr_client.paths import patient_lock
 from nostr_client.processes import end_now
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
@@ -55,13 +57,13 @@ class Venv:
     requirements: tuple[str, ...]
 
     async def make(self) -> Path:
-        place = _Place(f"venv-{sys.version_info[0]}.{sys.version_info[1]}", repr(self))
-        python = place.folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        async with place as is_new:
+        python_of = f"venv-{sys.version_info[0]}-{sys.version_info[1]}"
+        async with place(python_of, repr(self)) as (folder, is_new):
+            python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
             if is_new:
-                await run((sys.executable, "-m", "venv", str(place.folder)), place.folder)
+                await run((sys.executable, "-m", "venv", str(folder)), folder)
                 install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-                await run((str(python), *install, *self.requirements), place.folder)
+                await run((str(python), *install, *self.requirements), folder)
         return python
 
 
@@ -74,12 +76,11 @@ class Npm:
 
     async def make(self) -> Path:
         found("node")
-        place = _Place("npm", repr(self))
-        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place.folder))
-        async with place as is_new:
+        async with place("npm", repr(self)) as (folder, is_new):
             if is_new:
-                await run((found("npm"), "install", *quiet, *self.packages), place.folder)
-        return place.folder
+                quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(folder))
+                await run((found("npm"), "install", *quiet, *self.packages), folder)
+        return folder
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,14 @@ class GoProgram:
     modules: tuple[str, ...]
 
     async def make(self) -> Path:
-        source = PROGRAMS / self.source
-        place = _Place("go", repr(self) + (source / "main.go").read_text("utf-8"))
-        program = place.folder / self.source
-        async with place as is_new:
+        source = PROGRAMS / self.source / "main.go"
+        async with place("go", repr(self) + source.read_text("utf-8")) as (folder, is_new):
             if is_new:
-                shutil.copy(source / "main.go", place.folder)
-                (place.folder / "go.mod").write_text(f"module {self.source}\n")
-                await run((found("go"), "get", *self.modules), place.folder)
-                await run((found("go"), "build", "-o", str(program), "."), place.folder)
-        return program
+                shutil.copy(source, folder)
+                (folder / "go.mod").write_text(f"module {self.source}\n")
+                await run((found("go"), "get", *self.modules), folder)
+                await run((found("go"), "build", "-o", self.source, "."), folder)
+        return folder / self.source
 
 
 @dataclass(frozen=True)
@@ -111,12 +110,11 @@ class GoTool:
     module: str
 
     async def make(self) -> Path:
-        place = _Place("go", repr(self))
-        async with place as is_new:
+        async with place("go", repr(self)) as (folder, is_new):
             if is_new:
-                where = {"GOBIN": str(place.folder), "GOFLAGS": "-p=1"}
-                await run((found("go"), "install", self.module), place.folder, **where)
-        return place.folder / self.module.partition("@")[0].rpartition("/")[2]
+                where = {"GOBIN": str(folder), "GOFLAGS": "-p=1"}
+                await run((found("go"), "install", self.module), folder, **where)
+        return folder / self.module.partition("@")[0].rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -129,13 +127,12 @@ class Crate:
     version: str
 
     async def make(self) -> Path:
-        place = _Place("crate", repr(self))
         words = ("install", self.name, "--version", self.version, "--debug", "--quiet")
-        async with place as is_new:
+        async with place("crate", repr(self)) as (folder, is_new):
             if is_new:
-                command = (found("cargo"), *words, "--root", str(place.folder))
-                await run(command, place.folder, limit=CARGO_LIMIT)
-        return place.folder / "bin" / self.name
+                command = (found("cargo"), *words, "--root", str(folder))
+                await run(command, folder, limit=CARGO_LIMIT)
+        return folder / "bin" / self.name
 
 
 @dataclass(frozen=True)
@@ -160,25 +157,32 @@ class Named:
             raise NotToBeHad(f"{str(why).rstrip('.')}; and {unnamed}.") from None
 
 
-class _Place:
-    """A folder of the cache for one recipe: the block tells whether it must be filled, and what
-    was only begun is begun again the next time."""
+@dataclass(frozen=True)
+class Here:
+    """What this Python has already."""
 
-    def __init__(self, sort: str, recipe: str) -> None:
-        digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
-        self.folder = CACHE / f"{sort}-{digest}"
-        self._ready = self.folder / "ready"
+    weight: ClassVar[int] = 0
 
-    async def __aenter__(self) -> bool:
-        if self._ready.exists():
-            return False
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        return True
+    async def make(self) -> Path:
+        return Path(sys.executable)
 
-    async def __aexit__(self, kind: object, *rest: object) -> None:
-        if kind is None:
-            self._ready.touch()
+
+@asynccontextmanager
+async def place(sort: str, recipe: str) -> AsyncIterator[tuple[Path, bool]]:
+    """A folder of the cache for one recipe, and whether the block has to fill it: what was only
+    begun is begun again the next time. Whoever else wants it meanwhile waits."""
+    digest = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    folder = CACHE / f"{sort}-{digest}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    async with patient_lock(folder.with_suffix(".lock"), CARGO_LIMIT):
+        ready = folder / "ready"
+        if ready.exists():
+            yield folder, False
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder, True
+        ready.touch()
 
 
 def found(tool: str) -> str:

@@ -25,7 +25,7 @@ from tests.interop.our_client import our_client
 from tests.interop.peer import Lacks, Peer, Wrong
 from tests.interop.scenes import LIMIT, Stage, played
 from tests.interop.their_clients import TheirClient
-from tests.interop.their_relays import OUR_PRIVATE_KIND, TheirRelay, our_relay
+from tests.interop.their_relays import OURS, TheirRelay
 
 _WORDS: Final = 300
 """Characters of what was seen that stand in the document."""
@@ -65,8 +65,8 @@ async def meet_client(client: TheirClient, built: Path) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with (
-            our_relay(folder / "open", False) as url,
-            our_relay(folder / "auth", True) as wary,
+            OURS.running(Path(), folder / "open", "") as url,
+            OURS.running(Path(), folder / "auth", "whoever says who he is") as wary,
         ):
 
             @asynccontextmanager
@@ -76,7 +76,7 @@ async def meet_client(client: TheirClient, built: Path) -> Row:
                     yield peer, at, key
 
             cells = {
-                feature: await _cell(client.name, feature, meeting, folder, OUR_PRIVATE_KIND)
+                feature: await _cell(client.name, feature, meeting, folder, OURS.private_kind)
                 for feature in Feature
             }
     return Row(client.name, client.version, today(), cells)

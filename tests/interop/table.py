@@ -47,7 +47,8 @@ def merged(before: Sequence[Row], now: Sequence[Row], order: Sequence[str]) -> l
     """`now`, and of `before` what was not met this time, or could not be had this time; in the
     order of the peers' names."""
     rows = {row.peer: row for row in before}
-    rows |= {row.peer: row for row in now if row.is_had or row.peer not in rows}
+    kept = {row.peer for row in before if row.is_had}
+    rows |= {row.peer: row for row in now if row.is_had or row.peer not in kept}
     return [rows[peer] for peer in order if peer in rows]
 
 

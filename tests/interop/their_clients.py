@@ -15,6 +15,8 @@ from tests.interop.peer import ProcessPeer
 
 WS: Final = "ws@8.18.3"
 """Sockets for libraries that expect a browser's."""
+NOSTR_TOOLS: Final = Npm(("nostr-tools@2.25.2", WS))
+NDK: Final = Npm(("@nostr-dev-kit/ndk@3.0.3", WS))
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ CLIENTS: Final = (
         GoProgram("go_nostr", ("github.com/nbd-wtf/go-nostr@v0.38.2",)),
         "go_nostr",
     ),
-    _npm("nostr-tools", "2.25.2", "nostr_tools.mjs", "nostr-tools@2.25.2"),
-    _npm("NDK", "3.0.3", "ndk.mjs", "@nostr-dev-kit/ndk@3.0.3"),
+    TheirClient("nostr-tools", "2.25.2", NOSTR_TOOLS, "nostr_tools.mjs"),
+    TheirClient("NDK", "3.0.3", NDK, "ndk.mjs"),
     _npm(
         *("applesauce", "6.2.1", "applesauce.mjs"),
         *("applesauce-core@6.2.0", "applesauce-relay@6.2.1", "applesauce-signers@6.2.2"),

@@ -15,29 +15,13 @@ from urllib.parse import urlsplit
 from nostr_client.processes import end_now
 from nostr_client.protocol import kinds
 from nostr_client.rehearsal.relay_process import RelayProcess
-from tests.interop.builds import PROGRAMS, Build, Crate, GoProgram, Named, Venv, run
+from nostr_client.version import __version__
+from tests.interop.builds import PROGRAMS, Build, Crate, GoProgram, Here, Named, Venv, run
 from tests.interop.cells import Feature
 from tests.interop.peer import Wrong
 
 START_LIMIT: Final = 60.0
 """Seconds until a relay answers."""
-OUR_PRIVATE_KIND: Final = kinds.DIRECT_MESSAGE
-"""What our relay shows to its parties alone (NIP-04); of what is public, only lists of readers
-could keep anybody out."""
-
-
-@asynccontextmanager
-async def our_relay(folder: Path, asks: bool) -> AsyncIterator[str]:
-    """Ours; `asks`: it wants to know who writes (NIP-42)."""
-    folder.mkdir(parents=True)
-    config = folder / "relay.toml"
-    config.write_text("[access]\nauthenticated = true\n" if asks else "")
-    relay = await RelayProcess.start(folder / "data", "--config", str(config))
-    try:
-        yield relay.url
-    finally:
-        await relay.kill()
-
 
 Start = Callable[[Path, Path, str], AbstractAsyncContextManager[str]]
 """What was built, a folder, and the pubkey of the only guest, who has to say who he is (NIP-42);
@@ -107,6 +91,19 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
+@asynccontextmanager
+async def our_relay(python: Path, folder: Path, guest: str) -> AsyncIterator[str]:
+    """Ours; where there is a guest, whoever writes has to say who he is (NIP-42)."""
+    del python
+    config = folder / "relay.toml"
+    config.write_text("[access]\nauthenticated = true\n" if guest else "")
+    relay = await RelayProcess.start(folder / "data", "--config", str(config))
+    try:
+        yield relay.url
+    finally:
+        await relay.kill()
+
+
 def nostr_sdk(python: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
     """The relay that nostr-sdk carries."""
     script = str(PROGRAMS / "nostr_sdk_relay.py")
@@ -164,7 +161,13 @@ async def nostr_relay(python: Path, folder: Path, guest: str) -> AsyncIterator[s
         yield url
 
 
+OURS: Final = TheirRelay(
+    "nostr-client", __version__, Here(), our_relay, private_kind=kinds.DIRECT_MESSAGE
+)
+"""Of what is public, only lists of readers could keep anybody out: what is for its parties alone
+(NIP-04) is read by who says that he is one."""
 RELAYS: Final = (
+    OURS,
     TheirRelay("strfry", "as named", Named("STRFRY"), strfry),
     TheirRelay(
         *("khatru", "0.18.1", GoProgram("khatru", ("github.com/fiatjaf/khatru@v0.18.1",)), khatru)
