@@ -41,8 +41,8 @@ def test_the_document_holds_peers_in_their_order_and_says_whose_each_failure_is(
         met = {each.peer for each in rows}
         assert [each.peer for each in rows] == [peer for peer in there if peer in met]
     failed = {
-        (each.peer, feature)
-        for rows in tables.values()
+        (name, each.peer, feature)
+        for name, rows in tables.items()
         for each in rows
         for feature, cell in each.cells.items()
         if cell.verdict is Verdict.FAIL

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from nostr_client.errors import NostrError
 from nostr_client.net import http
@@ -38,6 +38,14 @@ _PRIVATE: Final = (
     (re.compile(r"\s*\|\s*"), " "),
 )
 """Of this machine and of this run, and no part of what was seen."""
+
+
+class Visited(NamedTuple):
+    """A peer in one of the tables."""
+
+    table: str
+    name: str
+
 
 Met = tuple[Peer, str, SecretKey]
 """A peer, the relay's URL, and the peer's key."""
@@ -76,7 +84,9 @@ async def meet_client(client: TheirClient, built: Path) -> Row:
                     yield peer, at, key
 
             cells = {
-                feature: await _cell(client.name, feature, meeting, folder, OURS.private_kind)
+                feature: await _cell(
+                    Visited("clients", client.name), feature, meeting, folder, OURS.private_kind
+                )
                 for feature in Feature
             }
     return Row(client.name, client.version, today(), cells)
@@ -105,8 +115,8 @@ async def meet_relay(relay: TheirRelay, built: Path) -> Row:
                         cells[feature] = await _relay_cell(relay, feature, nips, meeting, folder)
             except Wrong as error:
                 for feature in features:
-                    cells[feature] = _failed(relay.name, feature, str(error))
-                    _progress(feature, cells[feature], 0.0)
+                    cells[feature] = _failed(Visited("relays", relay.name), feature, str(error))
+                    _progress(Visited("relays", relay.name), feature, cells[feature], 0.0)
     return Row(relay.name, relay.version, today(), {one: cells[one] for one in Feature})
 
 
@@ -117,11 +127,12 @@ async def _relay_cell(
     meeting: Meeting,
     folder: Path,
 ) -> Cell:
+    visited = Visited("relays", relay.name)
     if why := relay.lacks.get(feature) or _unsaid(feature, nips):
         cell = Cell(Verdict.NOT_OFFERED, why)
-        _progress(feature, cell, 0.0)
+        _progress(visited, feature, cell, 0.0)
         return cell
-    return await _cell(relay.name, feature, meeting, folder, relay.private_kind)
+    return await _cell(visited, feature, meeting, folder, relay.private_kind)
 
 
 async def _supported(url: str) -> frozenset[int] | None:
@@ -142,7 +153,7 @@ def _unsaid(feature: Feature, nips: frozenset[int] | None) -> str:
 
 
 async def _cell(
-    name: str, feature: Feature, meeting: Meeting, folder: Path, private_kind: int
+    visited: Visited, feature: Feature, meeting: Meeting, folder: Path, private_kind: int
 ) -> Cell:
     """Play one scene, and say what came of it."""
     key, began = SecretKey.generate(), time.monotonic()
@@ -154,19 +165,23 @@ async def _cell(
     except Lacks as why:
         cell = Cell(Verdict.NOT_OFFERED, said(str(why)))
     except TimeoutError:
-        cell = _failed(name, feature, f"no end of it in {LIMIT:g} s")
+        cell = _failed(visited, feature, f"no end of it in {LIMIT:g} s")
     except (Wrong, NostrError, OSError) as error:
-        cell = _failed(name, feature, str(error) or type(error).__name__)
-    _progress(feature, cell, time.monotonic() - began)
+        cell = _failed(visited, feature, str(error) or type(error).__name__)
+    _progress(visited, feature, cell, time.monotonic() - began)
     return cell
 
 
-def _failed(name: str, feature: Feature, seen: str) -> Cell:
+def _failed(visited: Visited, feature: Feature, seen: str) -> Cell:
     """With what was found out about it before, by hand."""
-    whose = JUDGED.get((name, feature), "Whose it is has not been found out yet.")
+    whose = JUDGED.get((*visited, feature), "Whose it is has not been found out yet.")
     return Cell(Verdict.FAIL, f"Seen: {said(seen)}. {whose}")
 
 
-def _progress(feature: Feature, cell: Cell, took: float) -> None:
+def _progress(visited: Visited, feature: Feature, cell: Cell, took: float) -> None:
     note = f" ({cell.note})" if cell.note else ""
-    print(f"  {feature}: {cell.verdict} {took:.1f} s{note}", file=sys.stderr, flush=True)
+    print(
+        f"{visited.table}: {visited.name}: {feature}: {cell.verdict} {took:.1f} s{note}",
+        file=sys.stderr,
+        flush=True,
+    )

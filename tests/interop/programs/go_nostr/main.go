@@ -220,11 +220,20 @@ func (c *client) answer(ctx context.Context, a asked) (any, error) {
 	case "sign_by":
 		if c.bunker == nil {
 			life, own := context.Background(), nostr.GeneratePrivateKey()
-			bunker, err := nip46.ConnectBunker(life, own, a.Uri, c.pool, func(string) {})
-			if err != nil {
-				return nil, err
+			met := make(chan error, 1)
+			go func() {
+				bunker, err := nip46.ConnectBunker(life, own, a.Uri, c.pool, func(string) {})
+				c.bunker = bunker
+				met <- err
+			}()
+			select {
+			case err := <-met:
+				if err != nil {
+					return nil, err
+				}
+			case <-ctx.Done():
+				return nil, fmt.Errorf("the bunker does not answer")
 			}
-			c.bunker = bunker
 		}
 		event := a.Draft.event()
 		err := c.bunker.SignEvent(ctx, &event)
@@ -243,7 +252,7 @@ func main() {
 		}
 		var given asked
 		answer := object{}
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		if err = json.Unmarshal(line, &given); err == nil {
 			answer["ok"], err = one.answer(ctx, given)
 		}
