@@ -41,6 +41,10 @@ async def test_codes_lead_to_events_wherever_they_are(home: Home) -> None:
             assert "4: " in some.err
 
             where = await home.run("outbox", NPUB, "--json")
+            assert set(where.record) == {
+                *("pubkey", "npub", "source", "write", "read", "messages", "hints"),
+                *("list", "list_at", "list_from"),
+            }
             assert where.record["write"] == [theirs.url]
             assert where.record["source"] == "list"
             assert where.record["list_from"] == [ours.url]
@@ -64,6 +68,9 @@ async def test_a_relay_is_asked_about_and_watched(home: Home, start_relay: Start
     assert {line["relay"]: line["state"] for line in watched.records} == {
         relay.url: "up",
         DEAD: "down",
+    }
+    assert set(watched.records[0]) == {
+        *("relay", "state", "at", "latency", "problem", "last_word"),
     }
     late = await home.run("relays", "watch", relay.url, "--count", "2", "--timeout", "0.5")
     assert late.code == Exit.TIMED_OUT
@@ -150,5 +157,10 @@ async def test_the_status_needs_no_network(home: Home, key: SecretKey) -> None:
     account, store = (await home.run("status", "--json")).records
     assert (account["npub"], account["unsent"]) == (nip19.encode_npub(key.public_key.hex), 1)
     assert (account["queued"], account["relays"]) == (1, [DEAD])
+    assert set(account) == {
+        *("npub", "pubkey", "name", "protection", "current", "backed_up"),
+        *("unsent", "queued", "relays"),
+    }
     assert store["used"] > 0
+    assert set(store) == {"store", "used", "allocated"}
     assert "1 events unsent" in (await home.run("status")).out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import nostr_sdk
 import pytest
 
 from nostr_client.exits import Exit
@@ -13,6 +14,7 @@ from nostr_client.protocol.event import Event
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 from tests.net.scripted import ALICE, ScriptedRelay, honest, note
+from tests.test_foreign_relay import foreign_relay
 
 NPUB = nip19.encode_npub(ALICE.public_key.hex)
 NOTES = [note(f"note {n}", at=1_700_000_000 + n) for n in range(10)]
@@ -33,6 +35,10 @@ async def test_relays_count(home: Home, start_relay: StartRelay) -> None:
     record = some.records[0]
     assert record["filter"] == {"kinds": [1]}
     assert record["precision"] == "exact"
+    assert set(record) == {"filter", "count", "precision", "authors", "relays"}
+    assert set(record["relays"][0]) == {
+        *("relay", "count", "approximate", "hll", "how", "problem"),
+    }
     assert record["relays"][0]["relay"] == relay.url
     more = await home.run("count", "-k", "1", relay.url, DEAD)
     assert (more.code, more.out) == (Exit.DONE, "at least 10\n")
@@ -63,6 +69,25 @@ async def test_a_file_and_a_relay_are_made_alike(
     assert "line 3" in wrong.err
 
 
+async def test_a_relay_that_is_not_ours_is_asked_and_told(home: Home, tmp_path: Path) -> None:
+    """The one that nostr-sdk carries, over which lines go in a circle."""
+    file = tmp_path / "events.jsonl"
+    file.write_text(lines(NOTES[8:]))
+    async with foreign_relay(nostr_sdk.LocalRelayBuilder()) as url:
+        sent = await home.run("publish", url, given=lines(NOTES[:8]))
+        assert sent.code == Exit.DONE, sent.err
+        every = await home.run("req", "-a", NPUB, "--paginate", url)
+        assert {event["id"] for event in every.records} == {event.id for event in NOTES[:8]}
+        again = await home.run("publish", url, given=every.out)
+        assert again.code == Exit.DONE, again.err
+        newest = await home.run("await", "-k", "1", "-l", "1", url)
+        assert newest.record["content"] == "note 7"
+        both = await home.run("reconcile", url, "--file", str(file), "-k", "1", "--both")
+        assert both.code == Exit.DONE, both.err
+        assert len(both.records) == 8
+        assert len((await home.run("req", "-k", "1", url)).records) == 10
+
+
 async def test_the_store_and_a_relay_are_made_alike(home: Home) -> None:
     held = NOTES[4:]
     async with ScriptedRelay(honest([], most=500)) as empty:
@@ -71,6 +96,10 @@ async def test_the_store_and_a_relay_are_made_alike(home: Home) -> None:
         arguments = ("reconcile", relay.url, "-a", NPUB, "-k", "1", "--json")
         told = (await home.run(*arguments)).record
         assert (told["both"], told["only_here"], told["only_there"]) == (2, 4, 4)
+        assert set(told) == {
+            *("relay", "how", "problem", "road", "why", "both", "only_here", "only_there"),
+            *("brought", "sent", "refused", "withheld", "complete"),
+        }
         done = await home.run(*arguments, "--both")
         assert done.code == Exit.DONE, done.err
         assert (done.record["brought"], done.record["sent"]) == (4, 4)
