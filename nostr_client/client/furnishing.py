@@ -114,6 +114,7 @@ async def furnish(client: ClientRooms, enter: Enter) -> None:
     client.relay_facts = RelayFactBook(
         data / "relay_facts.json", client.book.policy, client.config.proxy, clock
     )
+    client.pool.document_of = client.relay_facts.limits_of
     client.relay_watch = RelayWatch(
         client.pool, own_urls=client._own_urls, pace=client._pace, clock=clock
     )

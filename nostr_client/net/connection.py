@@ -54,6 +54,7 @@ from nostr_client.net.waiters import (
 )
 from nostr_client.net.websocket import SocketClosed, WebSocket
 from nostr_client.net.write_queue import WriteQueue
+from nostr_client.nips.nip11 import Limitation
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 
@@ -79,6 +80,8 @@ class ConnectionContext(msgspec.Struct, frozen=True):
     """Told of the OK to an event (its id) for which nobody waits any more."""
     own: Collection[str] = ()
     """Pubkeys whose events are kept however large."""
+    document_of: Callable[[str], Limitation] = lambda url: Limitation()
+    """What a relay says in its document that it takes (NIP-11), as far as that was read."""
 
 
 class RelayConnection:
@@ -327,6 +330,7 @@ class RelayConnection:
         return end
 
     async def _read(self, socket: WebSocket) -> None:
+        self._session.limits.document = self._context.document_of(self.url)
         self._carry_out(self._session.opened(self._now()))
         while True:
             frames = await socket.take()

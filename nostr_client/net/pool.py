@@ -41,6 +41,7 @@ from nostr_client.net.subscription import Asked, Ended, Joins, Subscription
 from nostr_client.net.verification import EventVerifier, Known, Verification
 from nostr_client.net.waiters import Unanswered
 from nostr_client.net.websocket import MAX_FRAME, WebSocket, open_websocket
+from nostr_client.nips.nip11 import Limitation
 from nostr_client.nips.nip77 import Items
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
@@ -92,6 +93,8 @@ class RelayPool:
         self.outages = outages or Outages(clock=clock)
         self.on_late: Callable[[str, Answer], None] = lambda event_id, answer: None
         """Called with a relay's answer to an event after `publish` gave up waiting for it."""
+        self.document_of: Callable[[str], Limitation] = lambda url: Limitation()
+        """What a relay says in its document that it takes (NIP-11), as far as somebody read it."""
         self._proxy = proxy_at(proxy)
         self._compression = compression
         self._dial: Dial = dial or DialPolicy(loopback=True)
@@ -115,6 +118,7 @@ class RelayPool:
             self.outages,
             self._heard_late,
             own,
+            self._document_of,
         )
         self._joins = Joins(self._join, self._leave, self._subscriptions.discard, _spelled)
 
@@ -319,6 +323,9 @@ class RelayPool:
             if not connection.wanted:
                 del self._connections[connection.url]
                 return
+
+    def _document_of(self, url: str) -> Limitation:
+        return self.document_of(url)
 
     def _heard_late(self, event_id: str, answer: Answer) -> None:
         self.on_late(event_id, answer)

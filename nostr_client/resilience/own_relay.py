@@ -65,6 +65,9 @@ IDLE_LIMIT: Final = 15.0
 MOST_LOG: Final = 1 << 20
 _MOST_DOCUMENT: Final = 64 * 1024
 
+_GONE: Final = OSError if sys.platform == "win32" else ProcessLookupError
+"""What is raised where a process to be ended is over: Windows has no error of its own for that."""
+
 
 class OwnRelayStatus(msgspec.Struct, frozen=True):
     """What asking found. `url` and `pid` are known when `running`; `problem` says why not.
@@ -159,7 +162,7 @@ class OwnRelay:
             if pid is None:
                 return False
             for number in (signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)):
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(_GONE):
                     os.kill(pid, number)
                 if await self._ended(STOP_LIMIT):
                     return True

@@ -65,6 +65,11 @@ class RelayFactBook:
             self._facts = await asyncio.to_thread(_read, self._path)
         return self._facts
 
+    def limits_of(self, url: str) -> Limitation:
+        """What the relay's document says that it takes at most, as far as that was read already."""
+        facts = (self._facts or {}).get(url)
+        return nip11.limitation_of(facts.limits if facts else None)
+
     async def look_up(
         self, urls: Iterable[str], *, within: float = FRESH, retry: float = RETRY
     ) -> Mapping[str, RelayFacts]:

@@ -172,7 +172,7 @@ def _switch(part: Path, whole: Path) -> None:
 
 def _described(path: Path) -> BackupFile:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows flushes only what may be written
         while piece := file.read(_PIECE):
             digest.update(piece)
         os.fsync(file.fileno())

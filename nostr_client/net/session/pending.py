@@ -148,6 +148,17 @@ class SubscriptionIds:
         if len(self._closed) > IDS_REMEMBERED:
             del self._closed[next(iter(self._closed))]
 
+    @property
+    def reqs(self) -> int:
+        """How many REQs are open."""
+        return sum(isinstance(target, OpenReq) for target in self.open.values())
+
+    @property
+    def passing(self) -> bool:
+        """Does any of them end with what is stored?"""
+        each = (target for target in self.open.values() if isinstance(target, OpenReq))
+        return any(part.past or not part.sub.live for part in each)
+
     def was_closed(self, sub_id: str) -> bool:
         return sub_id in self._closed
 

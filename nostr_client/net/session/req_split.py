@@ -20,23 +20,26 @@ Filters = tuple[Filter, ...]
 _encode = msgspec.json.Encoder().encode
 
 
-def requests_for(filters: Sequence[Filter]) -> list[Filters]:
-    """The filters, in as many REQs as relays need; together they ask for exactly the same.
+def requests_for(
+    filters: Sequence[Filter], most: int = MAX_FILTERS, size: int = MAX_REQUEST
+) -> list[Filters]:
+    """The filters, in as many REQs as relays need, each of at most so many filters and bytes of
+    them; together they ask for exactly the same.
 
     A `limit` holds for each piece of a cut filter, so more may come than one REQ would bring. A
     filter that can never hold is not sent: relays differ in what an empty list means to them.
     """
     requests: list[Filters] = []
     pack: list[Filter] = []
-    size = 0
+    taken = 0
     for filter in filters:
-        for piece in () if _never_holds(filter) else _pieces(filter):
+        for piece in () if _never_holds(filter) else _pieces(filter, size):
             more = _size(piece)
-            if pack and (size + more > MAX_REQUEST or len(pack) == MAX_FILTERS):
+            if pack and (taken + more > size or len(pack) == most):
                 requests.append(tuple(pack))
-                pack, size = [], 0
+                pack, taken = [], 0
             pack.append(piece)
-            size += more
+            taken += more
     if pack:
         requests.append(tuple(pack))
     return requests
@@ -66,8 +69,8 @@ def _size(filter: Filter) -> int:
     return len(_encode(filter.to_dict())) + 1
 
 
-def _pieces(filter: Filter) -> Iterator[Filter]:
-    if _size(filter) <= MAX_REQUEST:
+def _pieces(filter: Filter, size: int) -> Iterator[Filter]:
+    if _size(filter) <= size:
         yield filter
         return
     name, values = max(_lists(filter), key=lambda item: len(item[1]), default=("", frozenset()))
@@ -78,9 +81,9 @@ def _pieces(filter: Filter) -> Iterator[Filter]:
     middle = len(ordered) // 2
     for half in (frozenset(ordered[:middle]), frozenset(ordered[middle:])):
         if name.startswith("#"):
-            yield from _pieces(filter.changed(tags={**filter.tags, name[1:]: half}))
+            yield from _pieces(filter.changed(tags={**filter.tags, name[1:]: half}), size)
         else:
-            yield from _pieces(filter.changed(**{name: half}))
+            yield from _pieces(filter.changed(**{name: half}), size)
 
 
 def _lists(filter: Filter) -> Iterator[tuple[str, frozenset[Any]]]:

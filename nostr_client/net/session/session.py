@@ -12,6 +12,7 @@ Rules
 - Subscriptions follow the rules of `subscriptions.py`; `unsubscribe` and `pause` send CLOSE for
   whatever the relay still holds open.
 - An event that no filter of its REQ asks for is dropped and counted.
+- What is asked is cut to what the relay takes, by the rules of `limits.py`.
 - What was refused as auth-required is parked and repeated once, by the rules of `auth.py`.
 - Every frame counts in `Counters`. When offences (malformed, forged, unasked) are many, both in
   number and as a share of all frames, the session asks to hang up.
@@ -29,6 +30,8 @@ from nostr_client.net.outcome import Cause
 from nostr_client.net.session.auth import Authentication, AuthState
 from nostr_client.net.session.counts import Counts
 from nostr_client.net.session.effects import Effects, HangUp
+from nostr_client.net.session.limits import LABEL as LIMITS
+from nostr_client.net.session.limits import RelayLimits
 from nostr_client.net.session.negentropy import Reconciliations
 from nostr_client.net.session.paging import Paging
 from nostr_client.net.session.pending import (
@@ -70,7 +73,9 @@ class ClientSession:
         self._auth = Authentication(possible=can_authenticate)
         self._open = False
         self._ids = SubscriptionIds()
-        self._subscriptions = Subscriptions(self._ids, self._n)
+        self.limits = RelayLimits()
+        """What the relay takes; `limits.document` is the owner's to set."""
+        self._subscriptions = Subscriptions(self._ids, self._n, self.limits)
         self._publishes = Publishes(health)
         self._counts = Counts(self._ids)
         self.reconciliations = Reconciliations(self._ids)
@@ -104,6 +109,7 @@ class ClientSession:
         """The connection ended, or none could be made. Each subscription is told once an outage."""
         self._open = False
         self._auth.reset()
+        self.limits.lost()
         self._ids.clear()
         effects: Effects = []
         self._subscriptions.lost(cause, effects)
@@ -285,6 +291,8 @@ class ClientSession:
                     self._stray(sub_id, effects)
             case m.NegErr():
                 self._on_closed(message, effects, now)
+            case m.Unknown(label, raw) if label == LIMITS and self.limits.framed(raw):
+                pass
             case _:
                 self._n.unknown += 1
                 self._health.heard(message.encode().decode(errors="replace"))
@@ -324,6 +332,9 @@ class ClientSession:
         pending: Pending
         if isinstance(target, OpenReq):
             pending = self._subscriptions.closed(message.subscription_id, target, effects)
+            if self.limits.refused(message.reason, len(target.filters)):
+                self._subscriptions.ask(pending, effects, now)
+                return
         else:
             pending = target
             self._ids.forget(message.subscription_id)

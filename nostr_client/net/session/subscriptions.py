@@ -17,8 +17,11 @@ Rules
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from nostr_client.net.health import Counters
 from nostr_client.net.outcome import Cause, How
@@ -30,6 +33,7 @@ from nostr_client.net.session.effects import (
     SubscriptionStopped,
     WakeLater,
 )
+from nostr_client.net.session.limits import RelayLimits
 from nostr_client.net.session.paging import HistoryPages, Paging
 from nostr_client.net.session.pending import (
     OpenReq,
@@ -56,12 +60,22 @@ _RESUMING: Final = Paging(exhaustive=True)
 nothing out of the middle. It costs a REQ or two more a time."""
 
 
+class _Turn(NamedTuple):
+    """A REQ that waits until the relay has others no more; `parts` are those of its asking."""
+
+    sub: RelaySubscription
+    part: OpenReq
+    parts: dict[str, OpenReq]
+
+
 class Subscriptions:
     """Every subscription at one relay, by key."""
 
-    def __init__(self, ids: SubscriptionIds, counters: Counters) -> None:
+    def __init__(self, ids: SubscriptionIds, counters: Counters, limits: RelayLimits) -> None:
         self._ids = ids
         self._n = counters
+        self._limits = limits
+        self._turns: deque[_Turn] = deque()
         self._subs: dict[int, RelaySubscription] = {}
 
     def __bool__(self) -> bool:
@@ -81,6 +95,7 @@ class Subscriptions:
         sub = self._subs.pop(key, None)
         if sub is not None:
             self._close(sub, effects)
+            self._take_turns(effects)
 
     def ask(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
         """Send its REQs, from where it was."""
@@ -91,8 +106,10 @@ class Subscriptions:
         sub.state, sub.asked_at, sub.told = SubscriptionState.STORED, now, False
         sub.parts, sub.said, sub.newest, sub.pages, sub.crowded = {}, [], 0, 0, {}
         sub.left_out = 0
-        requests = requests_for(filters)
+        requests = requests_for(filters, self._limits.filters, self._limits.request)
         sub.unfinished = len(requests)
+        if paging is not None:
+            paging = msgspec.structs.replace(paging, cut=min(paging.cut, self._limits.cut))
         for request in requests:
             self._send(
                 sub,
@@ -105,6 +122,7 @@ class Subscriptions:
 
     def lost(self, cause: Cause, effects: Effects) -> None:
         """The connection ended, or none could be made; each is told once an outage."""
+        self._turns.clear()
         for sub in self._subs.values():
             if not sub.told:
                 effects.append(SubscriptionStopped(sub.key, cause, final=False))
@@ -122,6 +140,7 @@ class Subscriptions:
         if sub is not None:
             self._close(sub, effects)
             self._interrupted(sub, SubscriptionState.PAUSED)
+            self._take_turns(effects)
 
     def event(self, part: OpenReq, event: Event, effects: Effects) -> bool:
         """An event came; False if nothing asked for it."""
@@ -160,6 +179,7 @@ class Subscriptions:
             del sub.parts[sub_id]
             self._ids.forget(sub_id)
             effects.append(Send(Close(sub_id).encode()))
+            self._take_turns(effects)
         if following:
             return
         sub.unfinished -= 1
@@ -174,6 +194,7 @@ class Subscriptions:
         del part.sub.parts[sub_id]
         self._ids.forget(sub_id)
         self._close(part.sub, effects)
+        self._take_turns(effects)
         return part.sub
 
     def refused(self, sub: RelaySubscription, text: str, effects: Effects, now: int) -> None:
@@ -214,10 +235,21 @@ class Subscriptions:
         effects.append(SubscriptionStopped(sub.key, Cause(How.INCOMPLETE, reason), final=True))
 
     def _send(self, sub: RelaySubscription, part: OpenReq, effects: Effects) -> None:
+        most = self._limits.subscriptions
+        if most is not None and not sub.live and self._ids.reqs >= most and self._ids.passing:
+            self._turns.append(_Turn(sub, part, sub.parts))
+            return
         part.room = _room(part.filters)
         sub_id = self._ids.new(part)
         sub.parts[sub_id] = part
         effects.append(Send(Req(sub_id, part.filters).encode()))
+
+    def _take_turns(self, effects: Effects) -> None:
+        """A REQ is over: another one that waited may be sent."""
+        for _ in range(len(self._turns)):
+            sub, part, parts = self._turns.popleft()
+            if self._subs.get(sub.key) is sub and sub.parts is parts:  # it was not asked anew
+                self._send(sub, part, effects)
 
     def _stored_ended(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
         sub.mark = max(sub.mark, sub.newest)

@@ -165,7 +165,7 @@ def copy_out(
         create_private(part)
         try:
             _copy_into(db, part, stop, mark)
-            with part.open("rb") as file:
+            with part.open("r+b") as file:  # Windows flushes only what may be written
                 os.fsync(file.fileno())
             part.rename(path)
         except BaseException:

@@ -25,7 +25,8 @@ from nostr_client.net.session.effects import (
     SubscriptionStopped,
     WakeLater,
 )
-from nostr_client.net.session.paging import Paging
+from nostr_client.net.session.limits import RelayLimits
+from nostr_client.net.session.paging import CUT_OFF, Paging
 from nostr_client.net.session.req_split import (
     MAX_FILTERS,
     MAX_REQUEST,
@@ -40,6 +41,7 @@ from nostr_client.net.session.subscriptions import (
     LIMIT_TIMES,
     TOO_MANY,
 )
+from nostr_client.nips.nip11 import Limitation
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter, matches_any
 from tests.net.scripted import ALICE, BOB, note
@@ -826,3 +828,75 @@ def test_fuzz(script: list[bytes | str]) -> None:
     session.withdraw(known.id)
     h.do(session.uncount(3))
     assert not session.wanted
+
+
+# What the relay takes
+
+
+def filters_asked(h: Harness) -> list[int]:
+    """How many filters stand in each REQ that was just sent."""
+    return [len(frame) - 2 for frame in h.take()[0] if frame[0] == "REQ"]
+
+
+def many_filters(h: Harness, many: int, *, live: bool = True) -> None:
+    filters = [Filter.of(kinds=[kind]) for kind in range(many)]
+    h.do(h.session.subscribe(1, filters, live=live, now=NOW))
+
+
+def test_a_req_has_as_many_filters_as_the_relay_says_that_it_takes() -> None:
+    h = Harness()
+    h.session.limits.document = Limitation(max_filters=4)
+    h.open()
+    many_filters(h, 5)
+    assert filters_asked(h) == [4, 1]
+    h.hear("LIMITS", {"max_filters": 2, "max_limit": "many", "future": True})
+    assert h.session._n.unknown == 0
+    h.do(h.session.subscribe(2, [Filter.of(kinds=[k]) for k in range(4)], live=True, now=NOW))
+    assert filters_asked(h) == [2, 2]
+    h.do(h.session.lost(GONE))
+    h.open()  # what a frame said held for that connection
+    assert filters_asked(h) == [4, 1, 4]
+
+
+def test_a_refusal_for_many_filters_is_asked_again_in_smaller_reqs() -> None:
+    h = Harness()
+    h.open()
+    many_filters(h, 7)
+    wire = h.session._subscriptions.get(1)
+    assert filters_asked(h) == [7]
+    assert wire is not None
+    h.hear("CLOSED", next(iter(wire.parts)), "error: too many filters (max is 3)")
+    assert filters_asked(h) == [3, 3, 1]
+    h.hear("CLOSED", next(iter(wire.parts)), "blocked: too many filters")
+    assert filters_asked(h) == [1] * 7
+    h.hear("CLOSED", next(iter(wire.parts)), "blocked: too many filters")
+    assert filters_asked(h) == []
+    assert not h.session.wanted
+
+
+def test_what_is_stored_waits_its_turn_where_few_reqs_may_be_open() -> None:
+    h = Harness()
+    h.session.limits.document = Limitation(max_subscriptions=2, max_filters=1)
+    h.open()
+    many_filters(h, 4, live=False)
+    sub = h.session._subscriptions.get(1)
+    assert sub is not None
+    assert filters_asked(h) == [1, 1]
+    for left in (1, 1, 0, 0):
+        h.hear("EOSE", next(iter(sub.parts)))
+        assert len(filters_asked(h)) == left
+    assert not h.session.wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "cut"), [({}, CUT_OFF), ({"max_limit": 20}, 20), ({"max_limit": 5000}, CUT_OFF)]
+)
+def test_a_page_as_large_as_the_relay_s_limit_may_be_cut_off(
+    said: dict[str, int], cut: int
+) -> None:
+    limits = RelayLimits()
+    limits.document = Limitation(**said)
+    assert limits.cut == cut
+    assert not limits.refused("rate-limited: slow down", 5)
+    assert not limits.framed(b'["NOTICE","x"]')
+    assert limits.framed(b'["LIMITS",["no object"]]')
