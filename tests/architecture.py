@@ -26,7 +26,7 @@ FLOORS = {
     6: ["accounts", "routing", "bunker"],
     7: ["social", "resilience", "kit"],
     8: ["client", "releases"],
-    9: ["rehearsal", "blocking"],
+    9: ["rehearsal", "blocking", "bots"],
     10: ["cli", "tui", "testing"],
     11: ["main"],
     12: ["__main__"],
