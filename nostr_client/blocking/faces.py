@@ -25,7 +25,16 @@ T = TypeVar("T")
 CLOSE_LIMIT: Final = 10.0
 """Seconds that closing may take."""
 OURS: Final = "nostr_client."
-_SPECIAL: Final = ("__len__", "__contains__", "__getitem__", "__bool__", "__str__")
+_SPECIAL: Final = (
+    "__enter__",
+    "__exit__",
+    "__call__",
+    "__len__",
+    "__contains__",
+    "__getitem__",
+    "__bool__",
+    "__str__",
+)
 _WORDS: Final = (
     (re.compile(r"\bAsyncGenerator\[(.*), None\]"), r"Iterator[\1]"),
     (re.compile(r"\bAsync(Iterator|Iterable)\["), r"\1["),

@@ -15,5 +15,6 @@ as a fixture of pytest's.
 
 from nostr_client.testing.faults import Fault, Faults
 from nostr_client.testing.local_relay import LocalRelay, relay
+from nostr_client.testing.plain import running_relay
 
-__all__ = ["Fault", "Faults", "LocalRelay", "relay"]
+__all__ = ["Fault", "Faults", "LocalRelay", "relay", "running_relay"]
