@@ -1,4 +1,4 @@
-"""A bot that rolls dice: `python bot.py keyring:dice wss://relay.example`, and ask it `/roll 20`."""
+"""A bot that rolls dice: `python bot.py keyring:dice wss://relay.example`, then ask `/roll 20`."""
 
 import asyncio
 import random

@@ -37,6 +37,7 @@ _SPECIAL: Final = (
 )
 _WORDS: Final = (
     (re.compile(r"\bAsyncGenerator\[(.*), None\]"), r"Iterator[\1]"),
+    (re.compile(r"\bAsyncGenerator\["), "Iterator["),
     (re.compile(r"\bAsync(Iterator|Iterable)\["), r"\1["),
     (re.compile(r"\bAbstractAsyncContextManager\["), "OpenedBy["),
 )

@@ -144,9 +144,13 @@ async def test_a_restart_answers_what_came_meanwhile_and_nothing_twice(
 
         reached = asyncio.Event()
 
-        async def crash(*_: object) -> None:
-            reached.set()
-            await asyncio.Event().wait()
+        close = BotMemory.close
+
+        async def crash(self: BotMemory, id: str, *times: Any) -> None:
+            if id == crashed.id:
+                reached.set()
+                await asyncio.Event().wait()
+            await close(self, id, *times)
 
         with monkeypatch.context() as patch:
             patch.setattr(BotMemory, "close", crash)
