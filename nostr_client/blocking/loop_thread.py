@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import math
 import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent import futures
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
@@ -38,6 +39,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._process = 0
+        self.tasks: set[asyncio.Task[None]] = set()
         self.is_ending = False
         """Nobody can give anything to do any more."""
         self.before_end: list[Callable[[], None]] = []
@@ -61,25 +63,30 @@ class LoopThread:
         except RuntimeError:
             work.close()
             raise
-        loop.call_soon_threadsafe(begin)
-        return self.wait(done, lambda: [task.cancel() for task in tasks], limit)
+        with self.interruptible(done, lambda: [task.cancel() for task in tasks]):
+            loop.call_soon_threadsafe(begin)
+            return self.wait(done, limit)
 
-    def wait(self, done: Future[T], cancel: Callable[[], object], limit: float | None = None) -> T:
-        """What `done` comes to. Where this thread is interrupted, or waits longer than `limit`
-        seconds (NotInTime), `cancel` is called on the loop, and what then ends has some seconds
-        for it."""
-        until = math.inf if limit is None else time.monotonic() + limit
+    @contextlib.contextmanager
+    def interruptible(self, done: Future[Any], cancel: Callable[[], object]) -> Iterator[None]:
+        """Where the block ends before `done` does, by Ctrl-C or a limit, `cancel` is called on the
+        loop, and what then ends has some seconds for it."""
         try:
-            while not done.done():
-                left = min(until - time.monotonic(), _PULSE)
-                if left <= 0:
-                    raise NotInTime(f"it did not end in {limit:g} s")
-                futures.wait([done], None if left == math.inf else left)
+            yield
         except BaseException:
             if not done.done():
                 self.loop.call_soon_threadsafe(cancel)
                 futures.wait([done], END_LIMIT)
             raise
+
+    def wait(self, done: Future[T], limit: float | None = None) -> T:
+        """What `done` comes to. Raises NotInTime after `limit` seconds."""
+        until = math.inf if limit is None else time.monotonic() + limit
+        while not done.done():
+            left = min(until - time.monotonic(), _PULSE)
+            if left <= 0:
+                raise NotInTime(f"it did not end in {limit:g} s")
+            futures.wait([done], None if left == math.inf else left)
         return done.result()
 
     @property
@@ -174,28 +181,34 @@ class OneTask:
         if self._begun is None:
             self._begun = self._thread.loop
             self._begun.call_soon_threadsafe(self._begin)
-        return self._thread.wait(self.give(work), self._interrupt, limit)
-
-    def give(self, work: Callable[[], Awaitable[T]]) -> Future[T]:
-        """Have `work` done in its turn, and do not wait."""
         done: Future[T] = Future()
+        with self._thread.interruptible(done, self._interrupt):
+            self._give(work, done)
+            return self._thread.wait(done, limit)
+
+    def _give(self, work: Callable[[], Awaitable[T]], done: Future[T]) -> None:
+        """Have `work` done in its turn, and do not wait."""
         if self._begun is not None and not self._begun.is_closed():
             self._begun.call_soon_threadsafe(self._jobs.put_nowait, (work, done))
-        return done
 
     def end_with(self, work: Callable[[], Awaitable[T]], limit: float | None = None) -> T | None:
         """Do `work`, if anything was done at all, and nothing more. Without a `limit`, and on the
         loop's own thread, where the collector may call this, nobody waits for it."""
         if self._begun is None or self._begun.is_closed():
             return None
-        done = self.give(work)
-        self._begun.call_soon_threadsafe(self._jobs.put_nowait, None)
-        if limit is None or self._thread.is_here:
-            return None
-        return self._thread.wait(done, self._interrupt, limit)
+        done: Future[T] = Future()
+        with self._thread.interruptible(done, self._interrupt):
+            self._give(work, done)
+            self._begun.call_soon_threadsafe(self._jobs.put_nowait, None)
+            if limit is None or self._thread.is_here:
+                return None
+            return self._thread.wait(done, limit)
 
     def _begin(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._work())
+        # Held here, or it would be collected together with what it waits for to end it.
+        self._thread.tasks.add(self._task)
+        self._task.add_done_callback(self._thread.tasks.discard)
 
     def _interrupt(self) -> None:
         if self._task is not None:
@@ -216,8 +229,10 @@ class OneTask:
             try:
                 done.set_result(await work())
             except asyncio.CancelledError:
+                say_cancelled(done)
+                if self._thread.is_ending:
+                    raise
                 if self._task is not None:
                     self._task.uncancel()
-                say_cancelled(done)
             except BaseException as error:  # noqa: BLE001 - it is the waiting thread's
                 done.set_exception(error)
