@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from nostr_client.bots import timetable
 from nostr_client.bots.memory import BotMemory
-from nostr_client.bots.rates import RateLimit, Rates
+from nostr_client.bots.rates import BotRates, RateLimit
 from nostr_client.bots.requests import BotRequest
 from nostr_client.bots.timetable import Deed, Timed
 from nostr_client.bots.work import BotRules, BotWork, Handler
@@ -60,7 +60,7 @@ class Bot:
         self._rules = BotRules(
             prefix=prefix,
             max_age=max_age,
-            rates=Rates(per_person, overall),
+            rates=BotRates(per_person, overall),
             thread_budget=thread_budget,
             handler_limit=handler_limit,
             profile=dict(profile or {}),

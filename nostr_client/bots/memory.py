@@ -20,7 +20,7 @@ DAY: Final = 86_400
 _log = logging.getLogger(__name__)
 
 
-class _Kept(msgspec.Struct, omit_defaults=True):
+class _Remembered(msgspec.Struct, omit_defaults=True):
     """`since`: nothing that was written before is answered. `done`: ids of requests, and when each
     was written. `spent`: answers in a thread, or to a person in private, on a day. `last`: when
     what has its times was last done. All times in seconds since 1970."""
@@ -34,7 +34,7 @@ class _Kept(msgspec.Struct, omit_defaults=True):
 class BotMemory:
     """Opened by `open`; `max_age` is for how many seconds a request may wait for its answer."""
 
-    def __init__(self, file: Path, kept: _Kept, max_age: float) -> None:
+    def __init__(self, file: Path, kept: _Remembered, max_age: float) -> None:
         self._file = file
         self._kept = kept
         self._max_age = max_age
@@ -51,10 +51,14 @@ class BotMemory:
 
         data = await asyncio.to_thread(read)
         try:
-            kept = _Kept(int(now)) if data is None else msgspec.json.decode(data, type=_Kept)
+            kept = (
+                _Remembered(int(now))
+                if data is None
+                else msgspec.json.decode(data, type=_Remembered)
+            )
         except (msgspec.MsgspecError, ValueError):
             _log.warning("the bot's memory %s is damaged: all begins anew", file)
-            kept = _Kept(int(now))
+            kept = _Remembered(int(now))
         memory = cls(file, kept, max_age)
         if data is None:
             await memory.save()

@@ -15,7 +15,7 @@ class RateLimit(NamedTuple):
     seconds: float
 
 
-class Rates:
+class BotRates:
     """What was answered lately: in memory, so that a restart begins anew."""
 
     def __init__(self, per_person: RateLimit, overall: RateLimit) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nostr_client.bots.memory import BotMemory
-from nostr_client.bots.rates import Rates
+from nostr_client.bots.rates import BotRates
 from nostr_client.bots.requests import (
     BY_A_BOT,
     BotRequest,
@@ -50,7 +50,7 @@ class BotRules:
 
     prefix: str
     max_age: float
-    rates: Rates
+    rates: BotRates
     thread_budget: int
     handler_limit: float
     profile: dict[str, str]

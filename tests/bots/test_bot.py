@@ -15,7 +15,7 @@ import pytest
 
 from nostr_client.bots import Bot, BotRequest, RateLimit, timetable, work
 from nostr_client.bots.memory import MOST_DONE, BotMemory
-from nostr_client.bots.rates import Rates
+from nostr_client.bots.rates import BotRates
 from nostr_client.bots.requests import BY_A_BOT, command_of, is_by_a_bot, parent_of
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
@@ -278,7 +278,7 @@ def test_the_timetable() -> None:
 
 
 def test_rates() -> None:
-    rates = Rates(RateLimit(2, 60.0), RateLimit(3, 60.0))
+    rates = BotRates(RateLimit(2, 60.0), RateLimit(3, 60.0))
     assert [rates.take("ana", 0.0), rates.take("ana", 1.0), rates.take("ana", 2.0)] == [
         *(True, True, False)
     ]
