@@ -151,27 +151,36 @@ def check(context: ClientContext, what: What, *, by: By = "", to: To = None) -> 
 def get(
     context: ClientContext,
     what: What,
-    file: Annotated[str, Argument(metavar="FILE", help="Where it goes; must not exist.")],
+    file: Annotated[
+        str, Argument(metavar="FILE", help="Where it goes; must not exist. - is standard output.")
+    ],
     *,
     by: By = "",
 ) -> None:
     """Fetch a file and check its hash; where its address is dead, by its hash from others."""
     import asyncio
+    import sys
     from pathlib import Path
 
     from nostr_client.paths import write_private
 
     target = Path(file)
-    if target.exists():
+    if file == "-" and sys.stdout.isatty():
+        raise CommandError("the bytes of a file are nothing for a terminal", Exit.USAGE)
+    if file != "-" and target.exists():
         raise CommandError(f"{target} is there already", Exit.USAGE)
 
     async def work() -> None:
         async with context.reading(context.acting()) as client:
             found = await _find(client, what, by)
-            await asyncio.to_thread(write_private, target, found.data)
             size = len(found.data)
             words = f"{size} bytes saved, {'checked' if found.checked else 'of no known hash'}"
             record = {"file": file, "bytes": size, "url": found.url, "checked": found.checked}
+            if file == "-":
+                await asyncio.to_thread(sys.stdout.buffer.write, found.data)
+                context.out.note(words, record)
+                return
+            await asyncio.to_thread(write_private, target, found.data)
             context.out.emit(record, words)
 
     wait_for(work())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from nostr_client.exits import Exit
@@ -43,6 +44,12 @@ async def test_a_picture_goes_to_two_servers_and_comes_back(
         back = tmp_path / "back.jpg"
         assert (await home.run("blossom", "get", sent.record["url"], str(back))).code == 0
         assert back.read_bytes() == blob
+
+        text = b"words that a pipe takes"
+        one.blobs[sha256(text).hexdigest()] = text
+        piped = await home.run("blossom", "get", f"{urls[0]}/{sha256(text).hexdigest()}", "-")
+        assert (piped.code, piped.out) == (Exit.DONE, text.decode())
+        assert "23 bytes saved, checked" in piped.err
 
     film = tmp_path / "film.mp4"
     film.write_bytes(b"\0\0\0\x18ftypisom" + bytes(20))

@@ -46,7 +46,13 @@ async def test_relays_count(home: Home, start_relay: StartRelay) -> None:
     assert (await home.run("count", "-k", "1", DEAD)).code == Exit.NO_ANSWER
 
 
-@pytest.mark.parametrize("most", [500, None], ids=["negentropy", "pages"])
+@pytest.mark.parametrize(
+    "most",
+    [
+        pytest.param(500, id="negentropy"),
+        pytest.param(None, id="pages", marks=pytest.mark.slow),
+    ],
+)
 async def test_a_file_and_a_relay_are_made_alike(
     home: Home, tmp_path: Path, most: int | None
 ) -> None:
@@ -69,6 +75,7 @@ async def test_a_file_and_a_relay_are_made_alike(
     assert "line 3" in wrong.err
 
 
+@pytest.mark.slow
 async def test_a_relay_that_is_not_ours_is_asked_and_told(home: Home, tmp_path: Path) -> None:
     """The one that nostr-sdk carries, over which lines go in a circle."""
     file = tmp_path / "events.jsonl"

@@ -10,6 +10,7 @@ from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
 from tests.cli.conftest import DEAD, Home
 from tests.net.scripted import ALICE, ScriptedRelay, honest, note
+from tests.routing.moody import Relay
 
 NOTES = [note(f"note {n}", at=1_700_000_000 + n) for n in range(6)]
 
@@ -64,6 +65,18 @@ async def test_without_relays_the_authors_are_asked_where_they_write(home: Home)
             stored = await home.run("req", "-k", "10002", "--offline")
             assert stored.record["id"] == listed.id
             assert (await home.run("req", "-k", "1", "--offline")).code == Exit.NOT_FOUND
+
+
+async def test_a_relay_is_told_who_asks_where_the_person_says_so(home: Home) -> None:
+    given = {"NOSTR_CLIENT_KEY": nip19.encode_nsec(ALICE)}
+    async with Relay(NOTES[0]) as wall:
+        wall.challenge, wall.words = "prove it", "auth-required: who are you?"
+        refused = await home.run("req", "-k", "1", wall.url, **given)
+        assert refused.code == Exit.NOT_ALLOWED, refused.err
+        assert wall.guests == []
+        told = await home.run("req", "-k", "1", "--auth", wall.url, **given)
+        assert (told.code, told.record["id"]) == (Exit.DONE, NOTES[0].id)
+        assert [guest.pubkey for guest in wall.guests] == [ALICE.public_key.hex]
 
 
 async def test_pages_are_read_to_the_end(home: Home) -> None:
