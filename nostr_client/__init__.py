@@ -18,11 +18,13 @@ script pays only for what it takes.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from nostr_client.version import __version__
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # what `typing` would say, which takes longer to load than this
+    from typing import Any
+
     from nostr_client.accounts.account import Account, Accounts
     from nostr_client.accounts.signer_choice import signer_from
     from nostr_client.client import NostrClient

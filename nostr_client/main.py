@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from nostr_client.version import __version__
 
-if TYPE_CHECKING:
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # what `typing` would say, which takes longer to load than a version to be said
+    from collections.abc import Sequence
+
     from nostr_client.command_line.tree import Group
 
 WITHOUT_TERMINAL = """\
@@ -32,7 +33,7 @@ Unset it, or say which command is meant."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nostr-client` with `arguments` (default: the program's own); returns the exit code."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
-        from nostr_client.command_line.run import open_closed_streams
+        from nostr_client.command_line.streams import open_closed_streams
 
         open_closed_streams()
     try:
@@ -50,7 +51,7 @@ def _in_browser() -> bool:
 
 def _main(given: list[str]) -> int:
     if given == ["--version"]:
-        from nostr_client.command_line.run import write_words
+        from nostr_client.command_line.streams import write_words
 
         return write_words(f"nostr-client {__version__}")
     if given[:1] == ["relay"]:

@@ -7,7 +7,6 @@ for the end of a line: those are written as `\\uXXXX`, so that a parser finds ev
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sys
@@ -38,6 +37,8 @@ def json_line(value: object) -> str:
     try:
         return json_line_of(msgspec.json.encode(value))
     except UnicodeEncodeError:  # a lone surrogate: only an escape can spell it
+        import json
+
         return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
 
 
@@ -153,4 +154,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _escape(char: str) -> str:
-    return json.dumps(char)[1:-1] if char != "\x7f" else "\\u007f"
+    code = ord(char)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

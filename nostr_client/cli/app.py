@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 
@@ -25,6 +25,7 @@ def build(relay: Callable[[], Group] | None = None) -> Group:
         "A Nostr account that no host can remove. Without a command it opens the terminal client.",
         epilog=table(),
         version=f"nostr-client {__version__}",
+        examples=_examples,
     )
     for file, lines in INDEX.items():
         for name, help in lines.items():
@@ -39,3 +40,9 @@ def _load(file: str, name: str) -> Command | Group:
     loaded = Group("")
     import_module(f"nostr_client.cli.{file}").add_to(loaded)
     return loaded.members[name]
+
+
+def _examples() -> Mapping[str, str]:
+    from nostr_client.cli.examples import EXAMPLES
+
+    return EXAMPLES

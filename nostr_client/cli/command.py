@@ -79,6 +79,8 @@ CLIENT: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, _OWN_RELAY, DEBUG)
 
 PIPED: Final = (JSON, _QUIET, DEBUG)
 """Those of one that works on JSON lines, and asks nobody."""
+SEALING: Final = (JSON, _QUIET, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
+"""Those of one that uses a key on what comes by a pipe, and asks nobody."""
 ASKING: Final = (JSON, _QUIET, _TIMEOUT, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
 """Those of one that asks relays, or tells them something, for the moment."""
 
@@ -93,7 +95,7 @@ def add_command(group: Group, name: str, function: Function, options: tuple[Any,
 
 def add_pure_command(group: Group, name: str, function: Function) -> None:
     """The same for one that needs neither network nor account: it is ready the sooner."""
-    group.add(name, function, PLAIN, _pure_context)
+    group.add(name, function, PIPED, _pure_context)
 
 
 def _context(**given: Any) -> ClientContext:

@@ -18,10 +18,7 @@ def completion(
         Argument("SHELL", "bash, zsh or fish; accounts and relays are what their scripts ask for."),
     ],
 ) -> None:
-    """Print what has a shell complete commands, options, accounts and relays.
-
-    Example: eval "$(nostr-client completion bash)"
-    """
+    """Print what has a shell complete commands, options, accounts and relays."""
     if what == "accounts":
         for account in context.accounts.all():
             name = account.name or account.npub

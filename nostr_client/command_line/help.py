@@ -18,13 +18,16 @@ _COLUMN: Final = 30
 Row = tuple[str, str]
 
 
-def help_of(found: Command | Group, program: str) -> str:
-    """The help of a command or of a group; `program` is how it was called."""
+def help_of(found: Command | Group, program: str, example: str = "") -> str:
+    """The help of a command or of a group; `program` is how it was called, `example` how it may
+    be."""
     width = min(_columns(), _WIDEST)
     text = _group(found, program) if isinstance(found, Group) else _command(found, program)
     usage, words, sections, epilog = text
     parts = [f"Usage: {usage}", _paragraphs(words, width)]
     parts += [f"{title}:\n{_table(rows, width)}" for title, rows in sections if rows]
+    if example:
+        parts.append(f"Example:\n  {example}")
     return "\n\n".join(part for part in [*parts, epilog] if part)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, get_args, get_origin
 
 from nostr_client.command_line.tree import REQUIRED, Argument, Command, Group, Option, Parameter
@@ -184,8 +183,8 @@ def allowed(one: Parameter) -> str:
     """What a value may be, in words."""
     if get_origin(one.kind) is Literal:
         return ", ".join(get_args(one.kind))
-    kinds: dict[Any, str] = {int: "a whole number", float: "a number", Path: "a path"}
-    words = kinds.get(one.kind, "a text")
+    kinds = {"int": "a whole number", "float": "a number", "Path": "a path"}
+    words = kinds.get(getattr(one.kind, "__name__", ""), "a text")
     if isinstance(one.spec, Option):
         words += f" from {one.spec.least:.10g}" if one.spec.least is not None else ""
         words += f" to {one.spec.most:.10g}" if one.spec.most is not None else ""

@@ -6,12 +6,12 @@ gone away (`| head`) ends it quietly, and a bug is one line with its place in a 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 from nostr_client.command_line.parse import UsageError, find, parse
+from nostr_client.command_line.streams import open_closed_streams, write_words
 from nostr_client.command_line.tree import Command, Group
 from nostr_client.redact import redacted, remember_arguments
 
@@ -34,7 +34,7 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
             return _help(found, called, wanted=bool(words))
         values = parse(found.parameters(), words)
         if values is None:
-            return _help(found, called)
+            return _help(found, called, example=root.examples().get(" ".join(path), ""))
     except UsageError as error:
         from nostr_client.exits import Exit
         from nostr_client.output import Output
@@ -45,46 +45,16 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
     return _run(found, values, lambda shell: _completion(root, program, shell))
 
 
-def open_closed_streams() -> None:
-    """Whoever is started with `<&-` or `>&-` has no such stream at all. Then there is nothing to
-    read, and nobody to complain to; that a result cannot be written is an error, as on a full disk.
-    """
-    if sys.stdin is None:
-        sys.stdin = _null(os.O_RDONLY, "r")
-    if sys.stdout is None:
-        sys.stdout = _null(os.O_RDONLY, "w")  # so that writing fails
-    if sys.stderr is None:
-        sys.stderr = _null(os.O_WRONLY, "w")
-
-
-def _null(flags: int, mode: str) -> TextIO:
-    return cast("TextIO", os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
-
-
-def _help(found: Command | Group, called: str, *, wanted: bool = True) -> int:
+def _help(found: Command | Group, called: str, *, wanted: bool = True, example: str = "") -> int:
     """Where it is not wanted, a command is missing, and that is an error."""
     from nostr_client.command_line.help import help_of
 
     if wanted:
-        return write_words(help_of(found, called))
+        return write_words(help_of(found, called, example))
     sys.stderr.write(f"{help_of(found, called)}\n")
     from nostr_client.exits import Exit
 
     return Exit.USAGE
-
-
-def write_words(words: str) -> int:
-    """Help or a version. What writes results is loaded only if this goes wrong."""
-    try:
-        sys.stdout.write(f"{words}\n")
-        sys.stdout.flush()
-    except OSError as error:
-        from nostr_client.output import Output, drop, not_written
-
-        drop(sys.stdout)
-        if not isinstance(error, BrokenPipeError):
-            return Output(json=False).fail(not_written(error))
-    return 0
 
 
 def _completion(root: Group, program: str, shell: str) -> str:

@@ -161,16 +161,24 @@ class LazyMembers(Mapping[str, "Command | Group"]):
 class Group:
     """Commands under one word; without one of them, `default` is meant, if it has one.
 
-    `epilog` stands at the end of its help, `version` is what `--version` says.
+    `epilog` stands at the end of its help, `version` is what `--version` says, and `examples` are
+    those of the commands below it, by their words.
     """
 
     def __init__(
-        self, help: str, default: str = "", *, epilog: str = "", version: str = ""
+        self,
+        help: str,
+        default: str = "",
+        *,
+        epilog: str = "",
+        version: str = "",
+        examples: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.help = help
         self.default = default
         self.epilog = epilog
         self.version = version
+        self.examples = examples
         self.members: Final = LazyMembers()
 
     def add(

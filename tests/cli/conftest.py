@@ -16,6 +16,7 @@ import pytest
 from nostr_client.accounts.account import Accounts
 from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
+from tests.cli import shapes
 from tests.warm import Warm
 
 PASSWORD = "correct horse battery staple"
@@ -119,6 +120,7 @@ class Home:
             code, out, err = done.returncode, done.stdout, done.stderr
         result = Result(code, out.decode(), err.decode())
         assert "--debug" in arguments or "Traceback" not in result.err
+        shapes.check(arguments, result.out)
         self.said += [result.out, result.err]
         return result
 

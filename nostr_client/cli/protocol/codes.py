@@ -42,8 +42,6 @@ def decode(context: Context, codes: Codes, reveal: Reveal = False) -> None:
     """Say what codes mean: npub, nsec, note, nevent, nprofile, naddr, hex, an address, a name.
 
     A secret key is taken from standard input alone, and answered with its public key.
-
-    Example: nostr-client decode npub1... --json
     """
     from nostr_client.cli.protocol.code_records import described, record_of
 
@@ -57,30 +55,21 @@ def decode(context: Context, codes: Codes, reveal: Reveal = False) -> None:
 
 
 def npub(context: Context, who: People) -> None:
-    """The npub of a public key.
-
-    Example: nostr-client encode npub 3bf0c63f...
-    """
+    """The npub of a public key."""
     from nostr_client.nips import nip19
 
     _each(context, who, lambda text: _coded("npub", nip19.encode_npub(nip19.pubkey_of(text))))
 
 
 def note(context: Context, events: Events) -> None:
-    """The note1 of an event's id.
-
-    Example: nostr-client encode note 5c83da77...
-    """
+    """The note1 of an event's id."""
     from nostr_client.nips import nip19
 
     _each(context, events, lambda text: _coded("note", nip19.encode_note(nip19.event_of(text).id)))
 
 
 def nprofile(context: Context, who: People, relay: Relays = None) -> None:
-    """A person, and relays where to find them.
-
-    Example: nostr-client encode nprofile npub1... --relay wss://relay.example.com
-    """
+    """A person, and relays where to find them."""
     from nostr_client.nips import nip19
 
     def encoded(text: str) -> tuple[dict[str, Any], str]:
@@ -98,10 +87,7 @@ def nevent(
     author: Author = "",
     kind: Kind = None,
 ) -> None:
-    """An event, and where to find it, by whom and of which kind it is.
-
-    Example: nostr-client encode nevent 5c83da77... --relay wss://relay.example.com --kind 1
-    """
+    """An event, and where to find it, by whom and of which kind it is."""
     from nostr_client.nips import nip19
 
     by = nip19.pubkey_of(author) if author else None
@@ -121,10 +107,7 @@ def naddr(
     author: Author = "",
     kind: Kind = None,
 ) -> None:
-    """What is replaced by newer versions: an article, a list, by kind, author and name.
-
-    Example: nostr-client encode naddr my-article --kind 30023 --author npub1...
-    """
+    """What is replaced by newer versions: an article, a list, by kind, author and name."""
     from nostr_client.cli.protocol.code_records import address_in
     from nostr_client.nips import nip19
 
@@ -144,10 +127,7 @@ def naddr(
 
 
 def nsec(context: Context, reveal: Reveal = False, secret_fd: SecretFd = None) -> None:
-    """The nsec of a secret key, which is read from standard input or --secret-fd.
-
-    Example: nostr-client encode nsec --reveal < key.hex
-    """
+    """The nsec of a secret key, which is read from standard input or --secret-fd."""
     from nostr_client.cli.secret_input import read_secret_text
     from nostr_client.nips import nip19
     from nostr_client.protocol.keys import SecretKey, wiping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nostr_client.cli.command import UNLOCKING, add_command
+from nostr_client.cli.command import SEALING, add_command
 from nostr_client.command_line.tree import Argument, Group
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -23,8 +23,6 @@ def encrypt(context: ClientContext, who: Who) -> None:
     """Encrypt standard input for somebody (NIP-44), and print the payload.
 
     The line break at its end is left out. What holds a secret key of yours is not encrypted.
-
-    Example: echo "see you at noon" | nostr-client encrypt npub1...
     """
     from nostr_client.nips.nip19 import pubkey_of
 
@@ -45,8 +43,6 @@ def decrypt(context: ClientContext, who: Who) -> None:
     """Decrypt a payload from somebody (NIP-44; NIP-04 is read, too), and print the text.
 
     Which of the two it is shows in its form. With --json the text is exact.
-
-    Example: nostr-client decrypt npub1... < payload.txt
     """
     from nostr_client.nips import nip04
     from nostr_client.nips.nip19 import pubkey_of
@@ -83,5 +79,5 @@ def _given(what: str) -> str:
 
 def add_to(root: Group) -> None:
     """They stand at the top level."""
-    add_command(root, "encrypt", encrypt, UNLOCKING)
-    add_command(root, "decrypt", decrypt, UNLOCKING)
+    add_command(root, "encrypt", encrypt, SEALING)
+    add_command(root, "decrypt", decrypt, SEALING)

@@ -70,8 +70,6 @@ def filter_(
     """Print the events that match a filter, of those on standard input, one a line.
 
     Options bound every filter. Neither ids nor signatures are looked at without --verify.
-
-    Example: nostr-client filter -k 1 -t t=nostr < events.jsonl
     """
     wanted = filters_of(filters, options)
     matches = wanted[0].matches if len(wanted) == 1 else partial(matches_any, wanted)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nostr_client.cli.command import UNLOCKING, add_command
+from nostr_client.cli.command import SEALING, add_command
 from nostr_client.cli.protocol.json_lines import InputLines, Line
 from nostr_client.command_line.tree import Argument, Group
 from nostr_client.command_line.waiting import wait_for
@@ -30,8 +30,6 @@ def wrap(
 
     A line is an event without a signature: kind, content, tags, and created_at, pubkey and id if
     they are to be said. It is sealed by your key. Nothing is sent.
-
-    Example: echo '{"kind":14,"content":"hi"}' | nostr-client gift wrap npub1...
     """
     from nostr_client.nips.nip19 import pubkey_of
     from nostr_client.signing.gift_wraps import wrapped_for
@@ -59,8 +57,6 @@ def unwrap(context: ClientContext) -> None:
     """Open gift wraps, one a line, and print what was in each: an event without a signature.
 
     The wrap's signature and the seal's are checked, and that whoever sealed it wrote it.
-
-    Example: nostr-client req -k 1059 -p npub1... wss://relay.example.com | nostr-client gift unwrap
     """
     signer = context.signer()
     lines = InputLines(context)
@@ -127,5 +123,5 @@ def _rumor(data: bytes, pubkey: str, now: int) -> Rumor:
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group("gift", "Gift wraps (NIP-59): wrap, unwrap; JSON lines in, JSON lines out.")
-    add_command(group, "wrap", wrap, UNLOCKING)
-    add_command(group, "unwrap", unwrap, UNLOCKING)
+    add_command(group, "wrap", wrap, SEALING)
+    add_command(group, "unwrap", unwrap, SEALING)

@@ -33,10 +33,7 @@ Work = Annotated[
 def generate(
     context: ClientContext, reveal: Reveal = False, encrypted: Encrypted = False, log_n: Work = 16
 ) -> None:
-    """Make a key: print its nsec (--reveal), or an ncryptsec (--encrypted). It is not kept.
-
-    Example: nostr-client key generate --encrypted --password-fd 3 3< password.txt
-    """
+    """Make a key: print its nsec (--reveal), or an ncryptsec (--encrypted). It is not kept."""
     from nostr_client.protocol.keys import SecretKey, wiping
 
     if reveal == encrypted:
@@ -47,20 +44,14 @@ def generate(
 
 
 def public(context: ClientContext, secret_fd: SecretFd = None) -> None:
-    """Say whose a secret key is: its npub.
-
-    Example: nostr-client key public < key.txt
-    """
+    """Say whose a secret key is: its npub."""
     imported = _read(context, secret_fd)
     imported.key.wipe()
     _emit_public(context, imported.key)
 
 
 def encrypt(context: ClientContext, secret_fd: SecretFd = None, log_n: Work = 16) -> None:
-    """Lock a secret key with a password: an ncryptsec (NIP-49).
-
-    Example: nostr-client key encrypt --password-fd 3 < key.txt 3< password.txt
-    """
+    """Lock a secret key with a password: an ncryptsec (NIP-49)."""
     from nostr_client.protocol.keys import wiping
 
     imported = _read(context, secret_fd, "a bare secret key, and no ncryptsec")
@@ -69,10 +60,7 @@ def encrypt(context: ClientContext, secret_fd: SecretFd = None, log_n: Work = 16
 
 
 def decrypt(context: ClientContext, secret_fd: SecretFd = None, reveal: Reveal = False) -> None:
-    """Open an ncryptsec with its password, and print the nsec.
-
-    Example: nostr-client key decrypt --reveal --password-fd 3 < locked.txt 3< password.txt
-    """
+    """Open an ncryptsec with its password, and print the nsec."""
     from nostr_client.protocol.keys import wiping
 
     if not reveal:
@@ -88,10 +76,7 @@ def validate(
     ],
     secret_fd: SecretFd = None,
 ) -> None:
-    """Say whether a key is one: on the curve, its checksum right. Ends with 1 if any is not.
-
-    Example: nostr-client key validate npub1...
-    """
+    """Say whether a key is one: on the curve, its checksum right. Ends with 1 if any is not."""
     from nostr_client.nips import nip19
 
     if any(word.strip().lower().startswith(("nsec1", "ncryptsec1")) for word in who):

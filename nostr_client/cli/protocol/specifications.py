@@ -23,7 +23,7 @@ Words = Annotated[
 
 
 class Specification(NamedTuple):
-    """A NIP: `state` is "in use" or "unrecommended", then `instead` may name another one."""
+    """A NIP: `state` is "in use", "draft" or "unrecommended"; then `instead` may name another."""
 
     number: str
     title: str
@@ -43,10 +43,7 @@ class KindRow(NamedTuple):
 
 
 def nip(context: Context, what: Words) -> None:
-    """What a NIP is about, whether it is in use, and how far this program goes.
-
-    Example: nostr-client nip 65
-    """
+    """What a NIP is about, whether it is in use, and how far this program goes."""
     table = nips()
     wanted = " ".join(what).strip()
     number = _number(wanted)
@@ -60,10 +57,7 @@ def nip(context: Context, what: Words) -> None:
 
 
 def kind(context: Context, what: Words) -> None:
-    """What events of a kind are, how relays keep them, and which NIP says so.
-
-    Example: nostr-client kind 30023
-    """
+    """What events of a kind are, how relays keep them, and which NIP says so."""
     wanted = " ".join(what).strip()
     if wanted.isascii() and wanted.isdecimal():
         _emit_kind(context, int(wanted))

@@ -22,8 +22,6 @@ def verify(context: Context) -> None:
 
     Right is what has the form of an event, the id of what it says, and its author's signature. Ends
     with 1 if any is not.
-
-    Example: nostr-client verify < events.jsonl > right.jsonl
     """
     lines = InputLines(context)
     right = 0

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from nostr_client.cli import secret_input
 from nostr_client.cli.app import run_command
+from tests.cli import shapes
 
 
 @dataclass
@@ -53,4 +54,5 @@ def said(*arguments: str, given: str | bytes = b"") -> Said:
         contextlib.redirect_stderr(err),
     ):
         code = run_command(arguments)
+    shapes.check(arguments, out.getvalue())
     return Said(code, out.getvalue(), err.getvalue())
