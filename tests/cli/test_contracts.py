@@ -64,6 +64,7 @@ def test_every_command_has_help_and_an_example_that_is_understood() -> None:
     known = dict(commands(build()))
     assert EXAMPLES.keys() == known.keys()
     for words, command in known.items():
+        assert "Example:" not in command.help, "examples stand in nostr_client/cli/examples.py"
         first = command.help.strip().partition("\n\n")[0]
         assert first.endswith((".", "?", ")")), words
         given = EXAMPLES[words]
@@ -162,3 +163,24 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
             check=False,
         )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def verbs_in(page: str) -> Iterator[list[str]]:
+    """The commands of ours that a page of tables names: the last column, `a b|c` as two."""
+    for row in re.findall(r"^\|.*\| ([^\n]*) \|$", page, re.MULTILINE):
+        for span in re.findall(r"`([^`]+)`", row.replace("\\|", "|")):
+            words = span.split()
+            if not words[0].startswith("-"):
+                yield from ([*words[:-1], last] for last in words[-1].split("|"))
+
+
+def test_the_page_of_verbs_names_commands_that_are_there() -> None:
+    page = (CLI.parents[1] / "docs" / "verbs.md").read_text("utf-8")
+    tree, named = build(relay_tree), set()
+    for words in verbs_in(page):
+        path: list[str] = []
+        find(tree, [word for word in words if not word.startswith("-")], path)
+        assert path, words
+        named.add(path[0])
+    loose = set(re.findall(r"`([a-z-]+)", page.partition("## Not to be lost")[2]))
+    assert {name for lines in INDEX.values() for name in lines} <= named | loose

@@ -30,8 +30,6 @@ def count(
 
     One relay's number is exact for it; of several it is an estimate where they say whom they
     counted (HyperLogLog), and else a lower bound: they hold the same in part.
-
-    Example: nostr-client count -k 3 -p npub1... wss://relay.example.com
     """
     urls = relays_given(relays)
     source = FilterSource(context, options, stdin=stdin, may_be_bare=bool(urls))

@@ -102,10 +102,7 @@ def event(
         int, Option("--pow", "BITS", "Work for an id that begins so (NIP-13).", 0, MOST_BITS)
     ] = 0,
 ) -> None:
-    """Make an event, sign it with your key, print it, and send it to relays that are named.
-
-    Example: nostr-client event -k 1 -c "hello" -t t=intro wss://relay.example.com
-    """
+    """Make an event, sign it with your key, print it, and send it to relays that are named."""
     stdin = stdin or (not options.given and not sys.stdin.isatty())
     if stdin and options.content == "-":
         raise CommandError("standard input gives either the drafts or the content", Exit.USAGE)

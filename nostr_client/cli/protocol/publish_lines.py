@@ -40,8 +40,6 @@ def publish(
 
     Prints what became of each, in the order of the lines, and says at the end what each relay came
     to. Each is stored here first; what no relay took is sent again as long as a client runs.
-
-    Example: nostr-client req -a npub1... wss://a.example.com | nostr-client publish wss://b.example.com
     """
     urls = relays_given(relays)
     signer = context.signer_at_hand()

@@ -41,8 +41,6 @@ def reconcile(
 
     Without --down, --up or --both it only says how they differ. With --file, what only a relay has
     is printed, one event a line, and what only the file has is sent.
-
-    Example: nostr-client reconcile -a npub1... --both wss://relay.example.com
     """
     urls = relays_given(relays)
     if options.limit is not None or options.search:

@@ -57,8 +57,6 @@ def req(
     """Print the events that match a filter (REQ), one a line.
 
     With a limit the newest of all relays come, else all that each sends, once. Nothing is kept.
-
-    Example: nostr-client req -k 1 -t t=nostr --since 2d wss://relay.example.com
     """
     if offline and (stream or relays):
         raise CommandError("--offline asks nobody: neither relays nor a stream", Exit.USAGE)
@@ -94,10 +92,7 @@ def await_(
     ] = False,
     auth: Auth = False,
 ) -> None:
-    """Wait until an event matches a filter, and print it; the exit code is 124 if none came.
-
-    Example: nostr-client await -k 7 -e note1... --timeout 60
-    """
+    """Wait until an event matches a filter, and print it; the exit code is 124 if none came."""
     if new and options.since:
         raise CommandError("--new is a beginning of its own: without --since", Exit.USAGE)
     asked = _FilterQuestion(context, options, relays=relays_given(relays), lines=False)
