@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from nostr_client.nips import nip19
 from nostr_client.protocol.kinds import NOTE
-from nostr_client.social.profiles import raw_fields
 
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
@@ -140,5 +139,7 @@ def step_record(url: str, step: CheckStep) -> dict[str, Any]:
 
 def not_understood(profile: Profile) -> str:
     """The content of a profile that is no JSON object with each field once; else empty."""
+    from nostr_client.social.profiles import raw_fields
+
     content = profile.event.content if profile.event else ""
     return content if raw_fields(content) is None else ""
