@@ -112,7 +112,7 @@ def collect(
             check=True,
             timeout=PIP_LIMIT,
             env=environment,
-            umask=0o022,
+            umask=-1 if os.name == "nt" else 0o022,
         )
 
 

@@ -72,18 +72,27 @@ async def prove(
     if changes:
         keys = changes[-1].new
     given = next((offer.given for offer in offers if offer.given), "")
-    if given:
-        file = proof_of(given, every, keys)
-    else:
-        found = newest_for(signed_files(every, keys), platform or bundle_installer.platform_id())
-        if found is None:
-            raise ReleaseRefused("not-found", f"no release was found{_after(changes)}")
-        file = found
+    try:
+        if given:
+            file = proof_of(given, every, keys)
+        else:
+            file = _newest(every, keys, platform or bundle_installer.platform_id())
+    except ReleaseRefused as error:
+        raise ReleaseRefused(error.why, f"{error}{_beside(changes, problems)}") from error
     return Proven(file, keys, changes, every)
 
 
-def _after(changes: Sequence[KeyChange]) -> str:
-    return " by the new release key; the one before is trusted no more" if changes else ""
+def _newest(events: Sequence[Event], keys: ReleaseKeys, platform: str) -> SignedFile:
+    found = newest_for(signed_files(events, keys), platform)
+    if found is None:
+        raise ReleaseRefused("not-found", f"no release for {platform} was found")
+    return found
+
+
+def _beside(changes: Sequence[KeyChange], problems: Sequence[NostrError]) -> str:
+    """What may explain that nothing was proven."""
+    words = "; the release key was changed, and the one before is trusted no more" * bool(changes)
+    return f"{words}; and not everybody answered: {problems[0]}" if problems else words
 
 
 async def bytes_of(proven: Proven, offers: Sequence[ReleaseOffer]) -> bytes:

@@ -88,6 +88,7 @@ async def _verify(
     from nostr_client.cli.plain_lines import when
     from nostr_client.nips.nip19 import encode_npub
     from nostr_client.releases.installation import check_bundle
+    from nostr_client.releases.origin import born_with
     from nostr_client.releases.updating import Proven, prove
 
     async def proven() -> Proven:
@@ -96,7 +97,7 @@ async def _verify(
         async with offers_at(context, places_named(context, places)) as others:
             return await prove(here, [offer, *others])
 
-    found = await proven()
+    found, born = await proven(), born_with()
     check_bundle(offer.data, found.file)
     file = found.file
     record = {
@@ -106,7 +107,7 @@ async def _verify(
         "platforms": list(file.asset.platforms),
         "signed_by": file.signer,
         "signed_at": file.signed_at,
-        "born_key": not found.changes,
+        "born_key": not found.changes and (born is None or born.release_key == file.signer),
         "release": file.release.event.id if file.release.event else None,
     }
     key = "the release key of this installation"

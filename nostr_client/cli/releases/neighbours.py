@@ -105,9 +105,20 @@ def share(
     address = host or local_address()
     if not address:
         raise CommandError("this machine is in no local network: say --host ADDRESS", Exit.USAGE)
+    if not _is_one_address(address):
+        raise CommandError("--host is one address of this machine, as 192.168.1.7", Exit.USAGE)
     with refusals():
         found = carried(Installation.here(), kept_files(context.paths.data), platform)
     wait_for(_serve(context, found, address, port))
+
+
+def _is_one_address(text: str) -> bool:
+    import ipaddress
+
+    try:
+        return not ipaddress.ip_address(text).is_unspecified
+    except ValueError:
+        return False
 
 
 async def _serve(context: ClientContext, found: Carried, address: str, port: int) -> None:

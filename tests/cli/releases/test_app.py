@@ -95,6 +95,7 @@ def test_whose_a_file_is(folder: Path, tmp_path: Path) -> None:
     assert nobody.code == Exit.NO_ANSWER, nobody.err
     assert said("app", "rollback").code == Exit.NOT_FOUND
     assert said("app", "share", "--host", "127.0.0.1").code == Exit.NOT_FOUND
+    assert said("app", "share", "--host", "0.0.0.0").code == Exit.USAGE
     assert tree_of(folder) == before
 
 
