@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from benchmarks.pull_million import Strfry
 from nostr_client.processes import end_now
 from nostr_client.protocol import kinds
 from nostr_client.rehearsal.relay_process import RelayProcess
@@ -118,14 +119,7 @@ def khatru(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManag
 def strfry(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
     """strfry as it comes; it asks nobody who he is."""
     del guest
-    port = free_port()
-    (folder / "strfry.conf").write_text(
-        f'db = "{folder}/db/"\nrelay {{\n  bind = "127.0.0.1"\n  port = {port}\n  nofiles = 0\n'
-        "  negentropy { enabled = true }\n}\n"
-    )
-    (folder / "db").mkdir()
-    command = (str(program), f"--config={folder}/strfry.conf", "relay")
-    return process(command, folder, f"ws://127.0.0.1:{port}")
+    return Strfry(str(program), 10_000).relay(folder)
 
 
 def nostr_rs_relay(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
