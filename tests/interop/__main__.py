@@ -122,4 +122,5 @@ if __name__ == "__main__":
     try:
         sys.exit(asyncio.run(main(parser.parse_args().peers)))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        sys.exit("error: interrupted; nothing was written")
+        print("error: interrupted; nothing was written", file=sys.stderr)
+        sys.exit(130)
