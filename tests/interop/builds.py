@@ -131,7 +131,10 @@ class Crate:
         async with place("crate", repr(self)) as (folder, is_new):
             if is_new:
                 command = (found("cargo"), *words, "--root", str(folder))
-                await run(command, folder, limit=CARGO_LIMIT)
+                half_done = CACHE / f"{self.name}-{self.version}"  # the next run goes on from there
+                target = {"CARGO_TARGET_DIR": str(half_done)}
+                await run(command, folder, limit=CARGO_LIMIT, **target)
+                shutil.rmtree(half_done)
         return folder / "bin" / self.name
 
 
