@@ -117,6 +117,7 @@ def test_there_is_one_table_of_exit_codes() -> None:
 STDOUT = {
     "nostr_client/command_line/run.py",  # help and versions
     "nostr_client/command_line/streams.py",
+    "nostr_client/cli/blossom.py",  # the bytes of a file
     "nostr_client/cli/protocol/signed_http.py",  # the body of an answer, byte by byte
     "relays/cli/audit_log.py",  # lines as they were signed
     "relays/cli/import_export.py",  # events as they are stored
