@@ -22,6 +22,7 @@ from collections.abc import (
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from nostr_client.client.former_names import MethodOnceRoom
 from nostr_client.client.reading import ClientReading
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.paths import Paths
@@ -135,6 +136,7 @@ class NostrClient(ClientReading):
             await furnish(self, stack.enter_async_context)
             if self.own_relay is not None:
                 await use_own_relay(self, self.own_relay, stack)
+            vars(self)["history"] = MethodOnceRoom(cls.history, self, "comparisons")
             self._tasks = tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
             for work in self._background(keyed=keys.keyed):

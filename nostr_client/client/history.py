@@ -27,6 +27,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.resilience.comparison import Road
 from nostr_client.resilience.history import History
 from nostr_client.routing.reader import RelayReader, authors_of
+from nostr_client.store.contract import SaveStatus
 from nostr_client.tasks import all_of
 
 AGAIN_AFTER: Final = (0.5, 2.0, 5.0)
@@ -35,6 +36,7 @@ SAVED: Final = 500
 """Events that are stored at a time."""
 MOST_OF_SECOND: Final = 20_000
 """Events of one second that a relay is asked for at once."""
+_TAKEN_BACK: Final = (SaveStatus.DELETED, SaveStatus.VANISHED, SaveStatus.EXPIRED)
 _PASSING: Final = (How.LOST, How.SILENT, How.UNREACHABLE)
 
 
@@ -122,7 +124,7 @@ class PagedHistory:
             for piece in request
         ]
 
-    async def _read(self) -> AsyncGenerator[HistoryPage]:
+    async def _read(self) -> AsyncGenerator[HistoryPage, None]:
         await self._begin()
         begin = min((filter.since or 0 for filter in self._filters), default=0)
         waiting: dict[str, Event] = {}
@@ -179,7 +181,7 @@ class _Reading:
         events = [event for event in fetched.events if event.id not in self._edge]
         self._requests += max(1, end.pages)
         self._events += len(events)
-        await self._save(events)
+        events = await self._saved(events)
         if not end.answered:
             self._failed += 1
             again = end.how in _PASSING and self._failed <= len(AGAIN_AFTER)
@@ -248,10 +250,15 @@ class _Reading:
             crowded_at=tuple(sorted(self._crowded)),
         )
 
-    async def _save(self, events: Sequence[Event]) -> None:
+    async def _saved(self, events: Sequence[Event]) -> list[Event]:
+        """These are stored, if there is room; without what its author took back."""
+        kept: list[Event] = []
         for start in range(0, len(events), SAVED):
             part = events[start : start + SAVED]
-            await self._reader.save_arrivals([Arrival(e, self.url, False, False) for e in part])
+            arrivals = [Arrival(event, self.url, False, False) for event in part]
+            became = await self._reader.take_arrivals(arrivals)
+            kept += [event for event in part if became.get(event.id) not in _TAKEN_BACK]
+        return kept
 
 
 def _joined(ends: Sequence[End]) -> End:

@@ -133,7 +133,7 @@ class ClientPublishing(RoomsOnDemand):
         *,
         relays: Sequence[str] | None = None,
         timeout: float = PUBLISH_LIMIT,  # noqa: ASYNC109
-    ) -> AsyncGenerator[Answer | Posted]:
+    ) -> AsyncGenerator[Answer | Posted, None]:
         """`publish`, with the answers as they come: each relay's `Answer`, and the `Posted` with
         all of them as the last item.
 
@@ -160,7 +160,7 @@ class ClientPublishing(RoomsOnDemand):
         timeout: float = PUBLISH_LIMIT,  # noqa: ASYNC109
         in_flight: int = 1024,
         ordered: bool = False,
-    ) -> AsyncGenerator[Posted | NotPosted]:
+    ) -> AsyncGenerator[Posted | NotPosted, None]:
         """Store and publish all that an iterable, plain or async, brings; yields what became of
         each, as soon as its relays have answered, or with `ordered` in the order of the iterable.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from nostr_client.client.former_names import once_room, warn_of
+from nostr_client.client.former_names import warn_of
 from nostr_client.client.publishing import ClientPublishing
 from nostr_client.errors import ConfigError
 from nostr_client.net.session.paging import Paging
@@ -53,7 +53,6 @@ class ClientReading(ClientPublishing):
         asked = await self.courier.fetch(filters, urls, timeout=timeout, paging=EXHAUSTIVE)
         return FetchResult(await self.store.query(filters), asked.ends)
 
-    @once_room("comparisons")
     def history(
         self,
         *filters: Filter,
@@ -75,7 +74,8 @@ class ClientReading(ClientPublishing):
         read by NIP-67's hints and by `until`, and no event is passed over because others were
         made in the same second; where a relay has more of one second than it shows, that second is
         compared (NIP-77), or named in `ends[url].crowded_at`. What comes is verified and stored, as
-        far as what strangers may take up has room for it. A page has about `page` events of each
+        far as what strangers may take up has room for it; what its author deleted (NIP-09), as far
+        as that is known here, is left out. A page has about `page` events of each
         relay, which has `timeout` seconds for it; one that is lost is asked again, a few times.
 
         At the end `history.complete` says whether every relay sent all it has, as far as can be
@@ -126,7 +126,7 @@ class ClientReading(ClientPublishing):
         relays: Sequence[str],
         direction: Direction | str = "down",
         timeout: float = 900.0,  # noqa: ASYNC109
-    ) -> AsyncGenerator[Reconciled]:
+    ) -> AsyncGenerator[Reconciled, None]:
         """Make the set of events here and that of each of `relays` alike, as far as `filter` goes
         (NIP-77, negentropy); yields what became of each relay, one after the other.
 
@@ -151,7 +151,7 @@ class ClientReading(ClientPublishing):
 
     async def feed(
         self, *filters: Filter, relays: Sequence[str] | None = None
-    ) -> AsyncGenerator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """Events that match, as they arrive; without filters, the home timeline's.
 
         Each comes once, verified and stored. They are those created from now on, so that a bot does

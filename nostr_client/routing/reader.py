@@ -435,6 +435,14 @@ class RelayReader:
 
         What strangers send has its quotas: for some there may be no room.
         """
+        statuses = await self.take_arrivals(arrivals, deliveries)
+        return sum(status in _NEW for status in statuses.values())
+
+    async def take_arrivals(
+        self, arrivals: Sequence[Arrival], deliveries: Deliveries | None = None
+    ) -> dict[str, SaveStatus]:
+        """The same; what became of each event, by id: of those for which there was room, and that
+        are not to be kept away."""
         arrivals = [a for a in arrivals if not self.is_gone(a.event.id)]
         quotas = self.store.quotas
         refused = await quotas.admit([(a.event, a.url) for a in arrivals])
@@ -453,7 +461,7 @@ class RelayReader:
         self.on_saved([event for event in events.values() if event.id in held])
         fresh = [e for e, r in zip(events.values(), results, strict=True) if r.status in _NEW]
         quotas.charge((event, brought[event.id]) for event in fresh)
-        return len(fresh)
+        return {event_id: r.status for event_id, r in zip(events, results, strict=True)}
 
 
 def authors_of(filters: Sequence[Filter]) -> frozenset[str]:

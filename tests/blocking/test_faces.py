@@ -117,6 +117,13 @@ def test_what_was_awaited_is_waited_for(client: Any) -> None:
     assert client.consent is consent
 
 
+def test_an_iterator_says_at_its_end_what_was_missed(client: Any) -> None:
+    history = client.history(NOTES, relays=[])
+    assert list(history) == []
+    assert history.missed == {}
+    assert history.complete
+
+
 async def test_where_a_loop_runs_already_as_in_a_notebook(tmp_path: Path) -> None:
     where = Paths(tmp_path / "config", tmp_path / "data", tmp_path / "state")
     signer = blocking.LocalSigner(KEY)

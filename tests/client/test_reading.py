@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
 from pathlib import Path
 
 import pytest
 
-from nostr_client.client import NostrClient
 from nostr_client.client.counting import Precision
 from nostr_client.client.history import PagedHistory
 from nostr_client.errors import ConfigError
@@ -95,6 +93,14 @@ async def test_a_relay_with_more_of_a_second_than_it_shows_is_compared_or_says_s
         assert not history.missed
 
 
+async def test_what_its_author_took_back_is_not_in_a_history(tmp_path: Path) -> None:
+    gone, fine = note(1, THEN), note(2, THEN)
+    deletion = Draft(5, "", (("e", gone.id),)).sign(AUTHOR, THEN + 1)
+    async with Relay(gone, fine) as relay, client(tmp_path) as c:
+        await c.store.save([deletion])
+        assert await read(c.history(NOTES, relays=[relay.url])) == [fine]
+
+
 async def test_a_relay_that_is_not_there_is_missed_and_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,18 +115,12 @@ async def test_a_relay_that_is_not_there_is_missed_and_holds_up_nobody(
             c.history(Filter.of(search="words"))
 
 
-def test_history_was_a_room_and_that_still_works_for_a_release() -> None:
-    class Sets:
-        compare = "compared"
-
-    class Old(NostrClient):
-        def __init__(self) -> None:
-            self.comparisons = Sets()  # type: ignore[assignment]
-
-    with pytest.warns(DeprecationWarning, match=r"client\.comparisons\.compare"):
-        assert Old().history.compare == "compared"  # type: ignore[attr-defined]
-    assert "page" in inspect.signature(NostrClient.history).parameters
-    assert NostrClient.history.__doc__
+async def test_history_was_a_room_and_that_still_works_for_a_release(tmp_path: Path) -> None:
+    async with client(tmp_path) as c:
+        with pytest.warns(DeprecationWarning, match=r"client\.comparisons\.compare"):
+            assert c.history.compare == c.comparisons.compare  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError):
+            _ = c.history.nonsense  # type: ignore[attr-defined]
 
 
 # The feed
