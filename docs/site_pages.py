@@ -8,6 +8,7 @@ mkdocstrings writes it out of the docstrings.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -38,7 +39,9 @@ REFERENCE: Final = {
     "errors": ("Errors", ("errors",)),
 }
 """Pages of the reference: their titles, and the rooms whose public names they hold."""
-WHOLE_ROOMS: Final = {"testing": "For tests", "bots": "Bots"}
+OPTIONS_OF: Final = {"blocking": "    options: {members: [], inherited_members: false}\n"}
+"""What `blocking` offers is the rest of the reference once more."""
+WHOLE_ROOMS: Final = {"blocking": "Without async", "bots": "Bots", "testing": "For tests"}
 """Public rooms with a page of their own, where they are there."""
 NIPS: Final = re.compile(r"^## Where each NIP lives\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 LINK: Final = re.compile(r"(\]\()(?![a-z]+:|#)([^)#\s]+)")
@@ -83,8 +86,8 @@ def reference() -> dict[str, str]:
         for page, entries in pages.items()
     }
     for room, title in WHOLE_ROOMS.items():
-        if (ROOT / "nostr_client" / room).exists():
-            written[room] = f"# {title}\n\n::: nostr_client.{room}\n"
+        if importlib.util.find_spec(f"nostr_client.{room}") is not None:
+            written[room] = f"# {title}\n\n::: nostr_client.{room}\n{OPTIONS_OF.get(room, '')}"
     return written
 
 

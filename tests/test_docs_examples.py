@@ -18,6 +18,7 @@ from nostr_client.command_line.parse import UsageError, find
 from nostr_client.command_line.tree import Command, Group
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.errors import ConfigError
+from nostr_client.exits import MEANINGS
 from nostr_client.nips.nip19 import encode_npub, encode_nsec
 from nostr_client.paths import Paths
 from nostr_client.protocol.keys import SecretKey
@@ -114,7 +115,7 @@ def test_every_command_that_a_text_names_is_there(trees: tuple[Group, Group]) ->
                 wrong.append(f"{page.name}: {' '.join(words)}: {error}")
                 continue
             if isinstance(command, Command):
-                options = {name for one in command.parameters() for name in one.names}
+                options = {name for one in command.parameters() for name in one.names} | {"--help"}
                 said = {word.partition("=")[0] for word in left if word.startswith("--")}
                 wrong += [f"{page.name}: {' '.join(words)}: {word}" for word in said - options]
     assert wrong == []
@@ -226,3 +227,81 @@ async def _run(one: Example, folder: Path, internet: SmallInternet, warm: Warm) 
     )
     said = done.stderr.decode()
     return f"{one.place}: {done.returncode}: {said}" if done.returncode or said else ""
+
+
+GOES_ON = {
+    "account": ("connect",),
+    "bunker": ("run", "connect"),
+    "demo": (),
+    "drill": (),
+    "dm await": (),
+    "feed": ("--follow",),
+    "mcp": (),
+    "relay": ("run", "mirror"),
+    "relays watch": (),
+    "web": (),
+}
+"""Commands that go on until they are stopped, or ask somebody: what `tests/` runs elsewhere."""
+
+
+def _is_run(words: list[str]) -> bool:
+    """Does it end by itself, in its own folder, with no dots or capitals for the reader to fill?"""
+    line = " ".join(words)
+    for beginning, further in GOES_ON.items():
+        if line.startswith(beginning) and (not further or any(one in words for one in further)):
+            return False
+    return not any(re.search(r"\.\.\.|…|^[A-Z]{2,}$|^/", word) for word in words)
+
+
+@pytest.mark.slow
+async def test_every_command_line_ends_as_a_command_does(
+    tmp_path: Path, start_relay: StartRelay, warm: Warm
+) -> None:
+    """Those of the pages that are not followed, one after the other in a home of the page's own.
+
+    What one of them needs may not be there, and then it says so: no line is misunderstood, and none
+    comes to an end that is not in the table of exit codes.
+    """
+    relay = await start_relay()
+    by_page: dict[str, list[list[str]]] = {}
+    for one in examples("sh", ""):
+        if one.page not in FOLLOWED and not one.why:
+            by_page.setdefault(one.page, []).extend(
+                words[1:] for words in commands(one.text) if _is_run(words[1:])
+            )
+    names = {"ana": ANA.public_key.hex, "ben": BEN.public_key.hex}
+    turns = asyncio.Semaphore(2)
+    async with SmallInternet(tmp_path, relay.url, names) as internet:
+
+        async def go(page: str) -> list[str]:
+            async with turns:
+                return await _go_through(by_page[page], tmp_path / Path(page).stem, internet, warm)
+
+        wrong = await asyncio.gather(*map(go, by_page))
+    assert sum(map(len, by_page.values())) > 40
+    assert [said for of_page in wrong for said in of_page] == []
+
+
+async def _go_through(
+    lines: list[list[str]], folder: Path, internet: SmallInternet, warm: Warm
+) -> list[str]:
+    home = Home(folder, PASSWORD, warm)
+    home.configure(["wss://relay.example.com"])
+    file = home.folder / "config" / "config.toml"
+    file.write_text(f'proxy = "{internet.proxy}"\n{file.read_text()}')
+    await home.import_key(ANA)
+    script = folder / "command.py"
+    script.write_text(
+        "import sys\nfrom nostr_client.main import main\nsys.exit(main(sys.argv[1:]))\n"
+    )
+    environment = home.environment | internet.environment
+    wrong = []
+    for words in lines:
+        done = await asyncio.to_thread(
+            warm.run, *("tests.run_script", [str(script), *words], b"", environment, LIMIT)
+        )
+        said = done.stderr.decode()
+        is_ours = done.returncode in {code.value for code in MEANINGS}
+        if not is_ours or "--help)" in said or "Traceback" in said:
+            wrong.append(f"{' '.join(words)}: {done.returncode}: {said}")
+    return wrong
