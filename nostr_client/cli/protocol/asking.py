@@ -39,7 +39,7 @@ ANSWER_LIMIT: Final = 10.0
 """Seconds that relays have for what they store, unless `--timeout` says otherwise."""
 PAGE_LIMIT: Final = 30.0
 """Seconds without anything new after which a relay that is read page by page is given up."""
-SEEN: Final = 500_000
+SEEN: Final = 200_000
 """Events that are remembered as printed, the oldest forgotten first."""
 
 Routes = Mapping[str, Sequence["Filter"]]
