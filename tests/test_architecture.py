@@ -511,7 +511,8 @@ def test_the_engine_loads_no_face() -> None:
 
 
 def test_a_relay_loads_no_client() -> None:
-    loaded = loaded_by("import relays.cli.app")
+    loaded = loaded_by("import relays.cli.app, relays.process.run")
     assert not loaded & {"textual", "typer", "rich", "pynostr"}
+    assert not loaded & {"nostr_client.net.pool", "relays.sync.sync"}  # one without mirrors
     rooms = {room_of(name) for name in loaded if name.startswith("nostr_client.")}
     assert max(FLOOR_OF[room] for room in rooms) <= RELAYS_MAY_USE

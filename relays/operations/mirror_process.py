@@ -17,8 +17,8 @@ from relays.config.relay_config import Mirror, RelayConfig
 from relays.logs import write_logs
 from relays.process.offline import open_offline
 from relays.sync import mirror as mirroring
-from relays.sync.mirror import MirrorContext, Mirrors
-from relays.sync.transfer import unwanted_file
+from relays.sync.mirror import Mirrors
+from relays.sync.mirror_context import MirrorContext, unwanted_file
 
 
 async def mirror_until_stopped(

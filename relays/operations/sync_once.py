@@ -24,8 +24,9 @@ from relays.operations.progress_bar import ProgressBar
 from relays.policies.verdict import SourceType
 from relays.process.offline import open_offline
 from relays.sync.crowded_seconds import seconds_in_words
+from relays.sync.mirror_context import unwanted_file
 from relays.sync.sync import Sync, SyncCounts, SyncScope, check_filter, fetch_information
-from relays.sync.transfer import PeerTransfer, SentCounts, unwanted_file
+from relays.sync.transfer import PeerTransfer, SentCounts
 
 _SAY_EVERY: Final = 0.5
 """Seconds between two words on how it goes."""

@@ -24,8 +24,8 @@ from relays.policies.chain import Policies, open_policies
 from relays.policies.retention import RetentionPolicy, retention_note
 from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
-from relays.sync.mirror import MirrorContext, Mirrors
-from relays.sync.transfer import unwanted_file
+from relays.sync.mirror import Mirrors
+from relays.sync.mirror_context import MirrorContext, unwanted_file
 from relays.web.monitor import Monitor
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin

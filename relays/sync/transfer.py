@@ -16,7 +16,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -272,8 +271,3 @@ class PeerTransfer:
 def _parts(ids: Collection[bytes], size: int) -> Iterator[list[bytes]]:
     ordered = list(ids)
     return (ordered[start : start + size] for start in range(0, len(ordered), size))
-
-
-def unwanted_file(data: Path, sub_relay: str) -> Path:
-    """Where a sub-relay of the relay in `data` remembers what it does not fetch again."""
-    return data / f"{sub_relay}.unwanted"

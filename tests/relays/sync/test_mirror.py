@@ -19,7 +19,8 @@ from nostr_client.store.opening import open_store
 from relays.config.relay_config import Mirror
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
 from relays.sync import mirror
-from relays.sync.mirror import MirrorContext, Mirrors, MirrorState
+from relays.sync.mirror import Mirrors
+from relays.sync.mirror_context import MirrorContext, MirrorState
 from tests.net.scripted import PlainVerifier, ScriptedRelay, forged, honest
 from tests.relays import talk
 from tests.relays.rules import plain_rules
