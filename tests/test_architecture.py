@@ -511,8 +511,13 @@ def test_the_engine_loads_no_face() -> None:
 
 
 def test_a_relay_loads_no_client() -> None:
-    loaded = loaded_by("import relays.cli.app, relays.process.run")
+    loaded = loaded_by("import relays.cli.app")
     assert not loaded & {"textual", "typer", "rich", "pynostr"}
-    assert not loaded & {"nostr_client.net.pool", "relays.sync.sync"}  # one without mirrors
     rooms = {room_of(name) for name in loaded if name.startswith("nostr_client.")}
     assert max(FLOOR_OF[room] for room in rooms) <= RELAYS_MAY_USE
+
+
+def test_a_relay_without_mirrors_loads_nothing_that_dials() -> None:
+    loaded = loaded_by("import relays.process.run")
+    assert "relays.sync.mirror" in loaded
+    assert not loaded & {"nostr_client.net.pool", "relays.sync.sync", "textual", "rich"}

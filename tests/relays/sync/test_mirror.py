@@ -18,7 +18,7 @@ from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.store.opening import open_store
 from relays.config.relay_config import Mirror
 from relays.policies.verdict import ACCEPTED, IncomingEvent, SourceType, Verdict, refused
-from relays.sync import mirror
+from relays.sync import mirror_peer
 from relays.sync.mirror import Mirrors
 from relays.sync.mirror_context import MirrorContext, MirrorState
 from tests.net.scripted import PlainVerifier, ScriptedRelay, forged, honest
@@ -131,7 +131,7 @@ async def test_a_lost_peer_is_caught_up_with(
         await until(lambda: mine in theirs)
         asked = peer.sent("NEG-OPEN")
         assert "since" not in asked[0][2]
-        assert asked[-1][2]["since"] == NOW - mirror.LATE
+        assert asked[-1][2]["since"] == NOW - mirror_peer.LATE
 
 
 async def test_forged_and_banned_events_do_not_come_and_old_ones_do(tmp_path: Path) -> None:
