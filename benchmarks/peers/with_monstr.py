@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
-from monstr.client.client import Client, ClientPool
+from monstr.client.client import Client
 from monstr.event.event import Event
 
 from benchmarks.peers.work import LIMIT, Found, Stopwatch, Work, lines_of, serve
@@ -36,11 +37,15 @@ async def publish(work: Work) -> Found:
         if taken == wanted:
             done.set()
 
-    async with ClientPool([Client(url, on_ok=heard) for url in work["urls"]]) as pool:
-        await pool.wait_connect()
+    async with AsyncExitStack() as stack:
+        clients = [Client(url, on_ok=heard) for url in work["urls"]]
+        for client in clients:
+            await stack.enter_async_context(client)
+            await client.wait_connect()
         watch = Stopwatch()
         for event in events:
-            pool.publish(event)
+            for client in clients:
+                client.publish(event)
         await done.wait()
         return watch.found(count=taken)
 

@@ -11,6 +11,8 @@ import nostr_sdk
 from benchmarks.peers.work import LIMIT, Found, Stopwatch, Work, lines_of, resident, serve
 
 AT_ONCE = 100
+MOST = 1_000_000
+"""Events that one question may bring: its own default is fewer than are asked for."""
 WAIT = timedelta(seconds=LIMIT)
 
 
@@ -33,7 +35,7 @@ async def fetch(work: Work) -> Found:
     """Everything that a relay has: verified, in a list."""
     before, watch = resident(), Stopwatch()
     client = await _client(work)
-    events = await client.fetch_events(_target(work), WAIT)
+    events = await client.fetch_events(_target(work), WAIT, max_events=MOST)
     found = watch.found(count=len(events))
     found["held"] = resident() - before
     await client.shutdown()
@@ -46,7 +48,7 @@ async def keep(work: Work) -> Found:
     nostr_sdk.uniffi_set_event_loop(asyncio.get_running_loop())  # it calls the database through it
     database = await nostr_sdk.NostrLmdb.open(work["folder"])
     client = await _client(work, database)
-    await client.fetch_events(_target(work), WAIT)
+    await client.fetch_events(_target(work), WAIT, max_events=MOST)
     # What it fetched is in the list before all of it is in the database.
     while (count := await database.count(nostr_sdk.Filter())) < work["limit"]:
         await asyncio.sleep(0.02)
