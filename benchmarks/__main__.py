@@ -1,7 +1,7 @@
 """This library beside others, in one run: `python -m benchmarks [--quick] [--only PART]`.
 
 All of it takes a quarter of an hour. A whole run writes `benchmarks/RESULTS.md`, with what the
-machine is; a quick one, or one of parts, prints alone.
+machine is; a quick one, or one of parts, only prints, unless it is told to `--write`.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be repeated")
     parser.add_argument("--rounds", type=int, help="of ingest, publish and latency")
     parser.add_argument("--peer", choices=("pynostr", "monstr", "none"), action="append")
+    parser.add_argument("--write", action="store_true", help="RESULTS.md after a quick run, too")
     given = parser.parse_args()
     sizes = QUICK if given.quick else Sizes()
     if given.rounds:
@@ -86,8 +87,8 @@ def main() -> None:
     print_table(rows)
     took = time.monotonic() - began
     print(f"  {took / 60:.1f} minutes")
-    if not (given.quick or given.only):
-        write_results(rows, fingerprint, took)
+    if given.write or not (given.quick or given.only):
+        write_results(rows, fingerprint, took, whole=not (given.quick or given.only))
 
 
 if __name__ == "__main__":

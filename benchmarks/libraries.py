@@ -173,13 +173,17 @@ async def ingest(measured: Measured, events: Events) -> None:
     its Python package each one goes there by way of Python."""
     sizes, folder = measured.sizes, measured.folder
     many, few, fewer = len(events.lines), sizes.slow, sizes.slow // 5
-    async with our_relay(folder / "all", events.lines) as url:
+    async with (
+        our_relay(folder / "many", events.lines) as url,
+        our_relay(folder / "few", events.lines[:few]) as url_of_few,
+        our_relay(folder / "fewer", events.lines[:fewer]) as url_of_fewer,
+    ):
         for number in range(sizes.rounds):
             await measured.both(VERIFIED.format(many), "fetch", many, number, urls=[url])
             await measured.do(DURABLE.format(many), OURS, "keep", many, urls=[url])
-            await measured.both(DURABLE.format(fewer), "keep", fewer, number, urls=[url])
+            await measured.both(DURABLE.format(fewer), "keep", fewer, number, urls=[url_of_fewer])
         for name in [OURS, SDK, *measured.slow] if measured.slow else []:
-            await measured.do(VERIFIED.format(few), name, "fetch", few, urls=[url])
+            await measured.do(VERIFIED.format(few), name, "fetch", few, urls=[url_of_few])
 
 
 async def memory(measured: Measured) -> None:

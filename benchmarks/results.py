@@ -54,7 +54,7 @@ def _commit() -> str:
     return done.stdout.strip() or "no repository"
 
 
-def write_results(rows: Sequence[Row], fingerprint: str, took: float) -> None:
+def write_results(rows: Sequence[Row], fingerprint: str, took: float, *, whole: bool) -> None:
     """Put this run in place of the one before."""
     others = ", ".join(f"{name} {version}" for name, version in VERSIONS.items())
     lines = [
@@ -65,7 +65,8 @@ def write_results(rows: Sequence[Row], fingerprint: str, took: float) -> None:
         f"- {time.strftime('%Y-%m-%d', time.gmtime())}, nostr-client {__version__} ({_commit()})"
         f" beside {others}",
         f"- {machine()}",
-        f"- {took / 60:.0f} minutes; load at the end {os.getloadavg()[0]:.1f}",
+        f"- {'a whole run' if whole else 'a quick run, of less than the goals name'},"
+        f" {took / 60:.0f} minutes; load at the end {os.getloadavg()[0]:.1f}",
         f"- fingerprint of the events (SHA-256 of their ids, in order): `{fingerprint}`",
         "",
         "Ratios are medians of interleaved rounds, this library over the other; in brackets from",

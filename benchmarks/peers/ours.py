@@ -33,7 +33,8 @@ async def keep(work: Work) -> Found:
     """The same, all of it durable in a new store."""
     before, watch = resident(), Stopwatch()
     async with NostrClient.open(paths=_paths(work["folder"]), relays=work["urls"]) as client:
-        await client.courier.read_back([Filter(limit=work["limit"])], work["urls"][0], limit=LIMIT)
+        async for _ in client.history(Filter(), relays=work["urls"], timeout=LIMIT):
+            pass  # what comes is in the store
         found = watch.found(count=await client.store.count([Filter()]))
         return found | {"held": resident() - before}
 
