@@ -296,12 +296,13 @@ def rows(measured: Measured) -> Iterator[Row]:
         elif "held" in what:
             yield from _row(measured, what, f"memory of {what}", "held", 1.0, least=False)
             for name, each in found.items():
-                yield Row(f"  {name}", each[0]["held"] / 1e6, unit="MB")
+                yield Row(f"  {what}, {name}", each[0]["held"] / 1e6, unit="MB")
         else:
             goal = 1.5 if "confirmed" in what else 1.0 if "durable" in what else 1.3
             yield from _row(measured, what, what, "rate", None if few else goal, least=True)
             for name, each in found.items():
-                yield Row(f"  {name}", statistics.median(one["rate"] for one in each), unit="/s")
+                rate = statistics.median(one["rate"] for one in each)
+                yield Row(f"  {what}, {name}", rate, unit="/s")
     verified, durable = VERIFIED.format(sizes.ingest), DURABLE.format(sizes.ingest)
     ours, theirs = (
         measured.median(what, name, "rate") for what, name in ((durable, OURS), (verified, SDK))
