@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 
-from nostr_client.cli.index import INDEX
+from nostr_client.cli.index import INDEX, SECTIONS
 from nostr_client.command_line.run import run_command_line
 from nostr_client.command_line.tree import Command, Group
 from nostr_client.exits import table
@@ -26,6 +26,7 @@ def build(relay: Callable[[], Group] | None = None) -> Group:
         epilog=table(),
         version=f"nostr-client {__version__}",
         examples=_examples,
+        sections=SECTIONS,
     )
     for file, lines in INDEX.items():
         for name, help in lines.items():

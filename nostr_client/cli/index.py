@@ -208,3 +208,21 @@ INDEX: Final[dict[str, dict[str, str]]] = {
     },
 }
 """By the file within `nostr_client.cli`, in the order of the help."""
+
+SECTIONS: Final[dict[str, str]] = {
+    "Your account": "account backup restore status bunker",
+    "Write": "post reply react repost delete dm drafts schedule send blossom",
+    "Read": "feed notifications thread search plain web why",
+    "People and lists": (
+        "profile follow unfollow follows mute bookmark private-relay search-relay lists"
+    ),
+    "Relays, and losing them": (
+        "relays copies history evacuate keep audit own-relay relay drill demo"
+    ),
+    "Events and filters, for pipes": (
+        "req await fetch event publish count reconcile outbox verify filter admin curl"
+    ),
+    "Codes, keys and encryption": "encode decode key encrypt decrypt gift nip kind",
+    "This program": "app mcp completion",
+}
+"""How help puts them together, names below a heading; each stands in one."""

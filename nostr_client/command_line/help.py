@@ -43,13 +43,16 @@ def _columns() -> int:
 
 
 def _group(group: Group, program: str) -> tuple[str, str, list[tuple[str, list[Row]]], str]:
-    commands = list(group.members.lines())
+    commands = dict(group.members.lines())
     options = [("--version", "Say the version.")] if group.version else []
     name = "[COMMAND]" if group.default else "COMMAND"
     words = group.help
     if group.default:
         words += f"\n\nWithout a command: {group.default}."
-    sections = [("Options", [*options, _HELP]), ("Commands", commands)]
+    sections = [("Options", [*options, _HELP])]
+    for title, names in group.sections.items():
+        sections.append((title, [(name, commands.pop(name)) for name in names.split()]))
+    sections.insert(1, ("Commands", list(commands.items())))
     return f"{program} {name} [OPTIONS]", words, sections, group.epilog
 
 

@@ -158,11 +158,15 @@ class LazyMembers(Mapping[str, "Command | Group"]):
             yield name, " ".join(one.help.strip().partition("\n\n")[0].split())
 
 
+NO_SECTIONS: Final[Mapping[str, str]] = {}
+
+
 class Group:
     """Commands under one word; without one of them, `default` is meant, if it has one.
 
     `epilog` stands at the end of its help, `version` is what `--version` says, and `examples` are
-    those of the commands below it, by their words.
+    those of the commands below it, by their words. `sections` has, by its heading, the names of
+    members that its help shows together; what stands in none of them comes first.
     """
 
     def __init__(
@@ -173,12 +177,14 @@ class Group:
         epilog: str = "",
         version: str = "",
         examples: Callable[[], Mapping[str, str]] = dict,
+        sections: Mapping[str, str] = NO_SECTIONS,
     ) -> None:
         self.help = help
         self.default = default
         self.epilog = epilog
         self.version = version
         self.examples = examples
+        self.sections = sections
         self.members: Final = LazyMembers()
 
     def add(

@@ -16,7 +16,7 @@ import pytest
 from nostr_client import cli
 from nostr_client.cli.app import build
 from nostr_client.cli.examples import EXAMPLES
-from nostr_client.cli.index import INDEX
+from nostr_client.cli.index import INDEX, SECTIONS
 from nostr_client.command_line.help import help_of
 from nostr_client.command_line.parse import find, parse
 from nostr_client.command_line.tree import Command, Group
@@ -58,6 +58,14 @@ def commands(group: Group, path: str = "") -> Iterator[tuple[str, Command]]:
             yield from commands(one, words)
         else:
             yield words, one
+
+
+def test_help_shows_every_command_in_one_section() -> None:
+    named = [name for names in SECTIONS.values() for name in names.split()]
+    assert sorted(named) == sorted(name for lines in INDEX.values() for name in lines)
+    shown = help_of(build(), "nostr-client")
+    assert all(f"{title}:\n" in shown for title in SECTIONS)
+    assert "\nCommands:" not in shown
 
 
 def test_every_command_has_help_and_an_example_that_is_understood() -> None:
