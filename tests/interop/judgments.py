@@ -20,8 +20,8 @@ JUDGED: Final[Mapping[tuple[str, str, Feature], str]] = {
         "Theirs: of two of one second it keeps the one that came first, whatever their ids."
     ),
     ("relays", "nostr-rs-relay", Feature.AUTH): (
-        "Theirs: with `nip42_dms` it leaves out what is not for a stranger and ends the answer as if"
-        " it were whole, with no `auth-required:` that would tell a client to say who it is."
+        "Theirs: with `nip42_dms` it leaves out what is not for a stranger, and ends the answer as"
+        " if it were whole, with no `auth-required:` that tells a client to say who it is."
     ),
     ("relays", "nostr_relay", Feature.TIES): (
         "Theirs: it removes what is older by its date, and keeps both of one second."
