@@ -10,7 +10,7 @@ import msgspec
 from nostr_client.errors import ReleaseRefused, StoreFull
 from nostr_client.protocol.event import Event
 from nostr_client.releases import bundle_installer
-from nostr_client.releases.evidence import SignedFile, evidence_for, newest_for, signed_files
+from nostr_client.releases.evidence import SignedFile, evidence_for, signed_files
 from nostr_client.releases.installation import Installation, check_bundle
 from nostr_client.releases.key_change import changes_from
 from nostr_client.releases.offers import ReleaseOffer
@@ -46,22 +46,14 @@ async def carry(
     """
     proven = await prove(installation, offers, platform)
     data = await bytes_of(proven, offers)
-    return await _kept(proven, data, installation, store, kept)
+    return await _kept(proven, data, store, kept)
 
 
-async def _kept(
-    proven: Proven,
-    data: bytes,
-    installation: Installation,
-    store: EventStore,
-    kept: BlobFolder,
-) -> Carried:
-    evidence = proven.evidence
+async def _kept(proven: Proven, data: bytes, store: EventStore, kept: BlobFolder) -> Carried:
     if not await asyncio.to_thread(kept.keep, data):
         raise StoreFull("the folder for files is full: the release is not kept")
-    await store.save(evidence)
-    await asyncio.to_thread(installation.remember, evidence)
-    return Carried(proven.file, data, tuple(evidence))
+    await store.save(proven.evidence)
+    return Carried(proven.file, data, proven.evidence)
 
 
 def carried(installation: Installation, kept: BlobFolder, platform: str = "") -> Carried:
@@ -72,9 +64,10 @@ def carried(installation: Installation, kept: BlobFolder, platform: str = "") ->
     keys, events = installation.must_have_keys(), installation.known()
     changes = changes_from(keys, events)
     keys = changes[-1].new if changes else keys
-    file = newest_for(signed_files(events, keys), platform or bundle_installer.platform_id())
-    data = kept.get(file.asset.sha256) if file is not None else None
-    if file is None or data is None:
-        raise ReleaseRefused("not-found", "no release is carried here: `nostr-client app carry`")
-    check_bundle(data, file)
-    return Carried(file, data, tuple(evidence_for(file, events)))
+    platform = platform or bundle_installer.platform_id()
+    for file in signed_files(events, keys):
+        data = kept.get(file.asset.sha256) if platform in file.asset.platforms else None
+        if data is not None:
+            check_bundle(data, file)
+            return Carried(file, data, tuple(evidence_for(file, events)))
+    raise ReleaseRefused("not-found", "no release is carried here: `nostr-client app carry`")

@@ -1,8 +1,9 @@
 """What signed events prove of a file: whose release it is, and whether it is still to be taken.
 
 All of this is pure, and takes events whose signatures were checked. What counts is what one key
-said of one program: a release that the same key replaced or deleted is none, a file that the
-release does not name is not its file, and nothing that somebody else signed changes any of it.
+said of one program: a release, or a file, that the same key replaced or deleted is none, a file
+that the release does not name is not its file, and nothing that somebody else signed changes any of
+it.
 """
 
 from __future__ import annotations
@@ -76,12 +77,16 @@ def lines_of(events: Iterable[Event]) -> bytes:
 def signed_files(events: Sequence[Event], keys: ReleaseKeys) -> list[SignedFile]:
     """The files of all releases of the app that the release key stands by, newest version first."""
     own = [event for event in events if event.pubkey == keys.release_key]
-    withdrawn = [event for event in own if event.kind == kinds.DELETION]
-    assets = dict(_assets(own, keys.app))
+    deletions = [event for event in own if event.kind == kinds.DELETION]
+
+    def holds(event: Event) -> bool:
+        return not any(_withdraws(each, event) for each in deletions)
+
+    assets = dict(_assets(filter(holds, own), keys.app))
     found = []
     for release in _current_releases(own, keys.app):
         event = release.event
-        if event is None or any(_withdraws(each, event) for each in withdrawn):
+        if event is None or not holds(event):
             continue
         for id in release.assets:
             asset = assets.get(id)
@@ -104,14 +109,8 @@ def _assets(events: Iterable[Event], app: str) -> Iterable[tuple[str, Asset]]:
 
 def _current_releases(events: Iterable[Event], app: str) -> list[Release]:
     """The newest event of each release, and what it says."""
-    newest: dict[str, Event] = {}
-    for event in events:
-        if event.kind == kinds.SOFTWARE_RELEASE:
-            name = event.value("d") or ""
-            if name not in newest or event.order < newest[name].order:
-                newest[name] = event
     found = []
-    for event in newest.values():
+    for event in _newest_of(kinds.SOFTWARE_RELEASE, events):
         try:
             release = release_of(event)
         except InvalidEvent:
@@ -121,12 +120,48 @@ def _current_releases(events: Iterable[Event], app: str) -> list[Release]:
     return found
 
 
+def _newest_of(kind: int, events: Iterable[Event]) -> list[Event]:
+    """Those of one author and of an addressable kind that no later one replaces."""
+    newest: dict[str, Event] = {}
+    for event in events:
+        if event.kind == kind:
+            name = event.value("d") or ""
+            if name not in newest or event.order < newest[name].order:
+                newest[name] = event
+    return list(newest.values())
+
+
 def _withdraws(deletion: Event, event: Event) -> bool:
     """NIP-09, of one author's own events: by id, or by address all that is not newer."""
     if event.id in deletion.values("e"):
         return True
-    named = (event.address or "") in deletion.values("a")
+    named = event.address is not None and event.address in deletion.values("a")
     return named and event.created_at <= deletion.created_at
+
+
+def _may_withdraw(event: Event, app: str) -> bool:
+    """Whether that is a deletion (NIP-09) of releases or of their files, for all that it says of
+    itself: what was deleted need not be known, and relays do not give it any more."""
+    if event.kind != kinds.DELETION:
+        return False
+    names = f"{kinds.SOFTWARE_RELEASE}:{event.pubkey}:{app}@"
+    if any(address.startswith(names) for address in event.values("a")):
+        return True
+    of_kinds = set(event.values("k"))
+    own = {str(kinds.SOFTWARE_RELEASE), str(kinds.SOFTWARE_ASSET)}
+    return any(event.values("e")) and (not of_kinds or bool(of_kinds & own))
+
+
+def said_of_releases(keys: ReleaseKeys, events: Iterable[Event]) -> list[Event]:
+    """All that the release key says of the app and that holds, or withdraws something."""
+    own = [event for event in events if event.pubkey == keys.release_key]
+    found = [event for event in own if _may_withdraw(event, keys.app)]
+    releases = _newest_of(kinds.SOFTWARE_RELEASE, own)
+    found += [event for event in releases if event.value("i") == keys.app]
+    named = {id for event in found if event.kind != kinds.DELETION for id in event.values("e")}
+    found += [event for event in own if event.kind == kinds.SOFTWARE_ASSET and event.id in named]
+    described = _newest_of(kinds.SOFTWARE_APPLICATION, own)
+    return found + [event for event in described if event.value("d") == keys.app]
 
 
 def newest_for(files: Iterable[SignedFile], platform: str) -> SignedFile | None:
@@ -166,17 +201,20 @@ def signers_of(sha256: str, events: Iterable[Event]) -> list[str]:
     )
 
 
-def evidence_for(file: SignedFile, events: Iterable[Event]) -> list[Event]:
-    """What proves that release, and what its key said since; to be given away with the file."""
+def evidence_for(file: SignedFile, known: Iterable[Event]) -> list[Event]:
+    """What proves that release, and what its key said since, of all that is `known` here; to be
+    given away with the file."""
     app = file.release.app
 
     def proves(event: Event) -> bool:
         if event.kind == kinds.APPLICATION_DATA:  # a change of keys, which two of them sign
-            return (event.value("d") or "").startswith(f"{app}/release-key/")
+            return event.value("i") == app
         if event.pubkey != file.signer:
             return False
         if event.kind == kinds.SOFTWARE_APPLICATION:
             return event.value("d") == app
-        return event.id in file.release.assets or event == file.release.event
+        return event.id in file.release.assets or _may_withdraw(event, app)
 
-    return [event for event in events if proves(event)]
+    own = [event for event in (file.asset.event, file.release.event) if event is not None]
+    others = [event for event in known if proves(event) and event not in own]
+    return [*own, *others]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 import zipfile
 from collections.abc import Iterable
 from hashlib import sha256
@@ -23,19 +24,20 @@ from nostr_client.protocol.event import Event
 from nostr_client.releases import bundle_installer
 from nostr_client.releases.bundle_installer import BadBundle, NotInstalled
 from nostr_client.releases.evidence import (
-    MOST_BYTES,
-    MOST_EVENTS,
     SignedFile,
     events_in,
     lines_of,
     newest_for,
 )
 from nostr_client.releases.origin import ReleaseKeys, born_with, read_keys, write_keys
+from nostr_client.releases.remembered import remembered
 from nostr_client.version import __version__
 
 MOST_BUNDLE: Final = 256 << 20
 """Bytes of a file of a release."""
 _KNOWN: Final = "releases.jsonl"
+_WAIT: Final = 10.0
+"""Seconds to wait for another process that installs, to remember something."""
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,19 +109,27 @@ class Installation:
         except ReleaseRefused as error:
             raise StoreError(f"{self.root / _KNOWN}: {error}") from error
 
-    def remember(self, events: Iterable[Event]) -> None:
-        """Know these, too; the newest where they are too many."""
-        every = {event.id: event for event in (*self.known(), *events)}
-        newest = sorted(every.values(), key=lambda event: event.order)
-        kept: list[Event] = []
-        room = MOST_BYTES
-        for event in newest[: MOST_EVENTS // 2]:
-            room -= len(event.json) + 1
-            if room < 0:
-                break
-            kept.append(event)
-        private_folder(self.root)
-        write_private(self.root / _KNOWN, lines_of(kept))
+    def remember(self, events: Iterable[Event]) -> list[Event]:
+        """Know what these say, too, as far as it is for this installation to know; gives all that
+        is known. Signatures were checked. Nothing is written where nothing is new.
+
+        Raises ReleaseRefused where there are no keys; FolderInUse where another process installs.
+        """
+        events = list(events)
+        kept, is_new = self._with(events)
+        if is_new:
+            private_folder(self.root)
+            with FolderLock(self.root / "app.lock", _WAIT):
+                kept, is_new = self._with(events)
+                if is_new:
+                    write_private(self.root / _KNOWN, lines_of(kept))
+        return kept
+
+    def _with(self, events: Iterable[Event]) -> tuple[list[Event], bool]:
+        """All that is known with these, and whether that is not what is known already."""
+        known = self.known()
+        kept = remembered(self.must_have_keys(), known, events, int(time.time()))
+        return kept, {event.id for event in kept} != {event.id for event in known}
 
     # Whether a file is to be taken
 
@@ -138,9 +148,7 @@ class Installation:
                 "stale", f"it is {file.version}, and {newest.version} has been released since"
             )
 
-    def take(
-        self, data: bytes, file: SignedFile, known: Iterable[Event], keys: ReleaseKeys
-    ) -> Installed:
+    def take(self, data: bytes, file: SignedFile, keys: ReleaseKeys) -> Installed:
         """Install a file that was proven by `keys`, and use it. It is checked once more, byte by
         byte, before anything is written; where anything fails, nothing has changed.
 
@@ -166,7 +174,6 @@ class Installation:
                 launcher = bundle_installer.write_launcher(self.root)
                 if read_keys(self.root / "trust.json") != keys:
                     self.trust(keys)
-                self.remember(known)
                 bundle_installer.switch(self.root, name, current or previous)
             except BadBundle as error:
                 raise ReleaseRefused("damaged", str(error)) from error

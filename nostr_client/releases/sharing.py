@@ -1,8 +1,9 @@
 """A release on the local network: one file, the events that prove it, and a page that says how.
 
 It is read, and nothing else: GET and HEAD of four addresses. Each connection has a time limit and
-serves one answer, and there are only so many at once. Like a Blossom server (BUD-01) it gives the
-file at its hash, so that a share is a media server to whoever looks for it by that.
+serves one answer, and there are only so many at once, and fewer of one address. Like a Blossom
+server (BUD-01) it gives the file at its hash, so that a share is a media server to whoever looks
+for it by that.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import h11
 
 MOST_CONNECTIONS: Final = 32
+MOST_OF_ONE: Final = 4
+"""Connections of one address: who reads slowly keeps nobody else from it."""
 REQUEST_LIMIT: Final = 10.0
 """Seconds in which a question has to be asked."""
 MAX_HEAD: Final = 8 * 1024
@@ -146,25 +149,28 @@ def _day(seconds: int) -> str:
 
 
 class _Share:
-    """Answers connections, so many at once."""
+    """Answers connections, so many at once; `tasks` are those, with the address of each."""
 
     def __init__(self) -> None:
         self.found: Mapping[str, _Served] = {}
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[asyncio.Task[None], str] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: a question, an answer, the end."""
         task = asyncio.current_task()
-        if task is None or len(self.tasks) >= MOST_CONNECTIONS:
+        # Nothing is said of a connection that is over already.
+        address = (writer.get_extra_info("peername") or ("",))[0]
+        of_one = sum(each == address for each in self.tasks.values())
+        if task is None or len(self.tasks) >= MOST_CONNECTIONS or of_one >= MOST_OF_ONE:
             writer.transport.abort()
             return
-        self.tasks.add(task)
+        self.tasks[task] = address
         try:
             await self._answer(reader, writer)
         except (OSError, TimeoutError):
             pass  # whoever asked has gone, or dawdles
         finally:
-            self.tasks.discard(task)
+            del self.tasks[task]
             writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

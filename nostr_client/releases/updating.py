@@ -3,9 +3,11 @@
 Rules
 - What is known already counts with what is offered: who hides the newest release, or the change of
   a key, from somebody who has seen it, gains nothing.
+- What is offered is remembered as soon as its signatures are known to be good, whatever becomes of
+  the offer: nobody who is refused today is believed tomorrow because he leaves something out.
 - A key that two keys have followed by another one is not trusted any more, whether or not the
   person agrees to the new one.
-- Nothing is written before the file is there, whole, and is what was signed.
+- Nothing else is written before the file is there, whole, and is what was signed.
 """
 
 from __future__ import annotations
@@ -36,17 +38,14 @@ Agree = Callable[[Sequence[KeyChange]], bool]
 
 class Proven(msgspec.Struct, frozen=True):
     """A release that is proven: its `file`, by which `keys`, what `changes` of keys lead to them
-    from those that are trusted, and all `events` that were looked at."""
+    from those that are trusted, all `events` that were looked at, and the `evidence` that whoever
+    gets the file needs with it."""
 
     file: SignedFile
     keys: ReleaseKeys
     changes: tuple[KeyChange, ...]
     events: tuple[Event, ...]
-
-    @property
-    def evidence(self) -> list[Event]:
-        """What whoever gets the file needs with it."""
-        return evidence_for(self.file, self.events)
+    evidence: tuple[Event, ...]
 
 
 async def prove(
@@ -54,17 +53,21 @@ async def prove(
 ) -> Proven:
     """What is offered: the one file that is given, or the newest for `platform`, by default this.
 
-    That one offer cannot be read is no error while another can. Raises ReleaseRefused, StoreError,
-    and what went wrong with all offers (RelayError, InvalidData).
+    What they prove is remembered, before anything is refused. That one offer cannot be read is no
+    error while another can. Raises ReleaseRefused, StoreError, and what went wrong with all offers
+    (RelayError, InvalidData).
     """
     keys = await asyncio.to_thread(installation.must_have_keys)
-    events = {event.id: event for event in await asyncio.to_thread(installation.known)}
+    known = await asyncio.to_thread(installation.known)
+    events = {event.id: event for event in known}
     problems: list[NostrError] = []
     for offer in offers:
         try:
             events |= {event.id: event for event in await offer.events(keys)}
         except (RelayError, InvalidData) as error:
             problems.append(error)
+        else:
+            known = await asyncio.to_thread(installation.remember, tuple(events.values()))
     if problems and len(problems) == len(offers):
         raise problems[0]
     every = tuple(events.values())
@@ -79,7 +82,7 @@ async def prove(
             file = _newest(every, keys, platform or bundle_installer.platform_id())
     except ReleaseRefused as error:
         raise ReleaseRefused(error.why, f"{error}{_beside(changes, problems)}") from error
-    return Proven(file, keys, changes, every)
+    return Proven(file, keys, changes, every, tuple(evidence_for(file, known)))
 
 
 def _newest(events: Sequence[Event], keys: ReleaseKeys, platform: str) -> SignedFile:
@@ -117,7 +120,8 @@ async def bytes_of(proven: Proven, offers: Sequence[ReleaseOffer]) -> bytes:
 async def update(
     installation: Installation, offers: Sequence[ReleaseOffer], agree: Agree
 ) -> tuple[Proven, Installed]:
-    """Take what is offered, if it is proven and newer than what is here; or change nothing.
+    """Take what is offered, if it is proven and newer than what is here; or change nothing
+    but what is remembered.
 
     `agree` is asked where keys were changed. Raises ReleaseRefused, RelayError, InvalidData,
     StoreError.
@@ -128,6 +132,5 @@ async def update(
     data = await bytes_of(proven, offers)
     if proven.changes and not agree(proven.changes):
         raise ReleaseRefused("key-change", "nobody agreed to the new release key")
-    file, events, keys = proven.file, proven.evidence, proven.keys
-    done = await asyncio.to_thread(installation.take, data, file, events, keys)
+    done = await asyncio.to_thread(installation.take, data, proven.file, proven.keys)
     return proven, done

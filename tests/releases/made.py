@@ -69,11 +69,11 @@ def bundle(
 
 
 def tree_of(root: Path) -> dict[str, bytes]:
-    """Everything below a folder that a person could miss."""
+    """Everything below a folder that a person could miss; what is remembered of offers is not."""
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != "app.lock"
+        if path.is_file() and path.name not in ("app.lock", "releases.jsonl")
     }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from nostr_client.errors import InvalidData, ReleaseRefused, StoreFull
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
+from nostr_client.protocol import kinds
+from nostr_client.protocol.event import Draft
 from nostr_client.protocol.filters import Filter
 from nostr_client.releases import sharing
 from nostr_client.releases.carrying import Carried, carried, carry
@@ -20,7 +24,16 @@ from nostr_client.releases.sharing import shared
 from nostr_client.releases.updating import prove
 from nostr_client.social.media.blob_folder import BlobFolder
 from nostr_client.store.opening import open_store
-from tests.releases.made import KEYS, bundle, digest_of, events_of, tree_of, with_sidecar
+from tests.releases.made import (
+    AT,
+    KEYS,
+    RELEASER,
+    bundle,
+    digest_of,
+    events_of,
+    tree_of,
+    with_sidecar,
+)
 from tests.social.media.blossom_host import blossom_host
 
 LOCAL = DialOptions(proxy=None, private=True)
@@ -63,6 +76,25 @@ async def test_what_is_carried_is_in_the_store_and_in_the_folder(
     folder.path_of(digest_of(file)).write_bytes(b"damaged")
     with pytest.raises(ReleaseRefused, match="app carry"):
         carried(here, folder)
+
+
+async def test_what_is_here_is_shared_though_a_newer_one_is_known(
+    here: Installation, kept: Carried, tmp_path: Path
+) -> None:
+    newest = bundle(tmp_path / "newest", "0.4.0")
+    here.remember(events_of(newest, "0.4.0"))
+    assert carried(here, BlobFolder(tmp_path / "blobs")).file == kept.file
+
+
+async def test_withdrawals_are_shared(here: Installation, file: Path, tmp_path: Path) -> None:
+    bad = events_of(bundle(tmp_path / "bad", "0.4.0"), "0.4.0")
+    deletion = Draft(kinds.DELETION, "", (("e", bad[0].id),)).sign(RELEASER, AT)
+    with_sidecar(file, [*events_of(file, "0.3.0"), *bad, deletion])
+    async with open_store("memory:") as store:
+        found = await carry(here, [FileOffer(file)], store, BlobFolder(tmp_path / "blobs"))
+        assert await store.query([Filter.of(kinds=[kinds.DELETION])]) == [deletion]
+    assert found.file.version == "0.3.0"
+    assert deletion in carried(here, BlobFolder(tmp_path / "blobs")).evidence
 
 
 async def test_a_full_folder_carries_nothing(
@@ -139,6 +171,26 @@ async def test_nobody_keeps_others_from_it(kept: Carried, monkeypatch: pytest.Mo
         writer.write(b"nonsense\r\n\r\n")
         assert await asyncio.wait_for(reader.read(), 10) == b""
         writer.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is not this machine everywhere")
+async def test_one_neighbour_has_so_many_connections(kept: Carried) -> None:
+    """And others have theirs, meanwhile."""
+    async with shared(kept, "127.0.0.1", 0) as url:
+        host, port = url.removeprefix("http://").split(":")
+
+        async def call(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+            return await asyncio.open_connection(host, int(port), local_addr=(address, 0))
+
+        slow = [await call("127.0.0.1") for _ in range(sharing.MOST_OF_ONE)]
+        reader, writer = await call("127.0.0.1")
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        other_reader, other = await call("127.0.0.2")
+        other.write(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await asyncio.wait_for(other_reader.readline(), 10)).startswith(b"HTTP/1.1 200")
+        for each in (writer, other, *(mine for _, mine in slow)):
+            each.close()
 
 
 async def test_media_servers_are_asked_in_turn(

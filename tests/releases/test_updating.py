@@ -12,15 +12,17 @@ import pytest
 from nostr_client.errors import InvalidData, NostrError, ReleaseRefused, StoreError
 from nostr_client.nips.nip82 import Release
 from nostr_client.paths import FolderLock
+from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.releases import bundle_installer, origin
-from nostr_client.releases.evidence import events_in, lines_of
+from nostr_client.releases import bundle_installer, installation, origin
+from nostr_client.releases.evidence import events_in, lines_of, signed_files
 from nostr_client.releases.installation import Installation, Installed
 from nostr_client.releases.key_change import KeyChange
 from nostr_client.releases.offers import FileOffer, ReleaseOffer
 from nostr_client.releases.origin import ReleaseKeys
-from nostr_client.releases.updating import update
+from nostr_client.releases.remembered import MOST_REMEMBERED, remembered
+from nostr_client.releases.updating import prove, update
 from tests.releases.made import (
     APP,
     AT,
@@ -130,6 +132,13 @@ class Half:
     async def bytes_of(self, file: object) -> bytes:
         data = self._file.read_bytes()
         return data[: len(data) // 2]
+
+
+class Cut(FileOffer):
+    """A file of which half comes, with its events beside it."""
+
+    async def bytes_of(self, file: object) -> bytes:
+        return self.data[: len(self.data) // 2]
 
 
 class Silent(Half):
@@ -300,6 +309,133 @@ async def test_two_different_successors_are_trusted_neither(
     await refused(here, "key-change", FileOffer(newer))
 
 
+def no(changes: Sequence[KeyChange]) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("why", ["key-change", "verified", "downgrade", "stale", "damaged"])
+async def test_what_was_refused_once_is_not_believed_when_less_is_said(
+    why: str, here: Installation, newer: Path, tmp_path: Path
+) -> None:
+    """Whoever stole the release key leaves out that another one follows."""
+    file = newer
+    more: list[Event] = []
+    if why == "downgrade":
+        file = bundle(tmp_path / "same", "0.2.0")
+    elif why == "stale":
+        newest = bundle(tmp_path / "newest", "0.4.0")
+        more = events_of(newest, "0.4.0", key=NEXT)
+    version = "0.2.0" if why == "downgrade" else "0.3.0"
+    said = [*events_of(file, version, key=NEXT), *key_change(RELEASER, OFFLINE), *more]
+    if why == "verified":
+        await prove(here, [FileOffer(with_sidecar(file, said))])
+    elif why == "damaged":
+        with_sidecar(file, said)
+        await refused(here, why, Cut(file), agree=no)
+    else:
+        await refused(here, why, FileOffer(with_sidecar(file, said)), agree=no)
+    stolen = bundle(tmp_path / "stolen", "0.5.0")
+    with_sidecar(stolen, events_of(stolen, "0.5.0", at=AT + 9))
+    await refused(here, "other-key", FileOffer(stolen))
+
+
+async def test_that_two_different_ones_follow_is_not_forgotten(
+    here: Installation, newer: Path
+) -> None:
+    said = [*key_change(RELEASER, OFFLINE), *key_change(RELEASER, OFFLINE, new=STRANGER)]
+    own = events_of(newer, "0.3.0")
+    with_sidecar(newer, [*own, *said])
+    await refused(here, "key-change", FileOffer(newer))
+    with_sidecar(newer, own)
+    await refused(here, "key-change", FileOffer(newer))
+
+
+async def test_the_halves_of_a_change_may_come_one_after_the_other(
+    here: Installation, newer: Path
+) -> None:
+    for each in (RELEASER, OFFLINE):
+        with_sidecar(newer, key_change(each))
+        await refused(here, "unsigned", FileOffer(newer))
+    with_sidecar(newer, events_of(newer, "0.3.0"))
+    await refused(here, "other-key", FileOffer(newer))
+
+
+async def test_who_follows_later_is_told_of_a_change_that_was_taken(
+    here: Installation, newer: Path
+) -> None:
+    """It leads to the keys that are trusted here by now, so that nothing here asks for it."""
+    both = key_change(RELEASER, OFFLINE)
+    with_sidecar(newer, [*events_of(newer, "0.3.0", key=NEXT), *both])
+    await take(here, FileOffer(newer), agree=lambda changes: True)
+    here.remember(key_change(RELEASER, OFFLINE, new=STRANGER))  # too late to be anybody's word
+    proven = await prove(here, [FileOffer(newer)])
+    assert {event.id for event in both} == {
+        event.id for event in proven.evidence if event.kind == kinds.APPLICATION_DATA
+    }
+
+
+@pytest.mark.parametrize("named", ["release", "file", "address"])
+async def test_what_was_withdrawn_stays_withdrawn(
+    named: str, here: Installation, newer: Path
+) -> None:
+    """Its deletion alone is known; then comes a stick with the rest."""
+    asset, release = events_of(newer, "0.3.0")
+    tag = {
+        "release": ("e", release.id),
+        "file": ("e", asset.id),
+        "address": ("a", f"30063:{KEYS.release_key}:{APP}@0.3.0"),
+    }[named]
+    deletion = Draft(kinds.DELETION, "", (tag,)).sign(RELEASER, AT)
+    ours = Draft(kinds.DELETION, "", (("e", "f" * 64), ("k", "1"))).sign(RELEASER, AT)
+    theirs = Draft(kinds.DELETION, "", (tag,)).sign(STRANGER, AT)
+    with_sidecar(newer, [ours, theirs, deletion])
+    await refused(here, "unsigned", FileOffer(newer))
+    assert [event.id for event in here.known()] == [deletion.id]
+    with_sidecar(newer, [asset, release])
+    await refused(here, "withdrawn", FileOffer(newer))
+
+
+def test_an_empty_address_withdraws_nothing(newer: Path) -> None:
+    empty = Draft(kinds.DELETION, "", (("a", ""),)).sign(RELEASER, AT)
+    assert signed_files([*events_of(newer, "0.3.0"), empty], KEYS)
+
+
+async def test_a_stranger_pushes_nothing_out(here: Installation, newer: Path) -> None:
+    """Nor does who has one of the keys push out what two of them say, by dates in the future."""
+    good = [*events_of(newer, "0.3.0", key=NEXT), *key_change(RELEASER, OFFLINE)]
+    change = KeyChange(KEYS.release_key, ReleaseKeys(release_key=STRANGER.public_key.hex))
+    tags = change.draft().tags
+    far = 4_000_000_000
+    junk = [
+        Draft(kinds.APPLICATION_DATA, str(n), tags).sign(STRANGER, far + n)
+        for n in range(MOST_REMEMBERED + 1)
+    ]
+    thieves = [
+        Draft(kinds.APPLICATION_DATA, str(n), tags).sign(RELEASER, far + n) for n in range(9)
+    ]
+    here.remember(good)
+    kept = here.remember([*junk, *thieves])
+    assert {event.id for event in good} <= {event.id for event in kept}
+    assert len(kept) == len(good) + 1  # what one key says is known once, however often it says so
+    with_sidecar(newer, [*good, *junk[:9]])
+    proven = await prove(here, [FileOffer(newer)])
+    assert not {STRANGER.public_key.hex} & {event.pubkey for event in proven.evidence}
+
+
+def test_a_date_ahead_counts_as_now(newer: Path) -> None:
+    """What is dated ahead is not before everything that will be signed in a hundred years."""
+    ahead = Draft(kinds.DELETION, "", (("e", "0" * 64),)).sign(RELEASER, 4_000_000_000)
+    many = [
+        Draft(kinds.DELETION, "", (("e", f"{n:064x}"),)).sign(RELEASER, AT)
+        for n in range(1, MOST_REMEMBERED + 2)
+    ]
+    kept = remembered(KEYS, [ahead], many, AT)
+    assert len(kept) == MOST_REMEMBERED
+    ids = [event.id for event in kept]
+    assert ids == sorted(ids)  # all of one date
+    assert remembered(KEYS, kept, many, AT) == kept
+
+
 @pytest.mark.parametrize("step", ["make_environment", "write_launcher", "switch"])
 async def test_whatever_fails_leaves_the_old_one(
     step: str, here: Installation, newer: Path, monkeypatch: pytest.MonkeyPatch
@@ -330,8 +466,23 @@ async def test_there_is_room_or_nothing_changes(
     assert tree_of(here.root) == before
 
 
-async def test_two_at_once_are_one_after_the_other(here: Installation, newer: Path) -> None:
-    with_sidecar(newer, events_of(newer, "0.3.0"))
+async def test_two_at_once_are_one_after_the_other(
+    here: Installation, newer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installation, "_WAIT", 0.0)
+    events = events_of(newer, "0.3.0")
+    with_sidecar(newer, events)
+    with FolderLock(here.root / "app.lock"):
+        with pytest.raises(NostrError, match="in use"):
+            here.remember(events)  # it reads the whole file, and writes it
+        here.remember([])  # nothing is written
+        with pytest.raises(NostrError, match="in use"):
+            await take(here, FileOffer(newer))
+    assert len(here.remember(events)) == 2
+    with FolderLock(here.root / "app.lock"):
+        here.remember(events)
+        with pytest.raises(NostrError, match="in use"):
+            await take(here, FileOffer(newer))
     with FolderLock(here.root / "app.lock"), pytest.raises(NostrError, match="in use"):
         await take(here, FileOffer(newer))
 

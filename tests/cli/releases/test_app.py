@@ -86,9 +86,10 @@ def test_whose_a_file_is(folder: Path, tmp_path: Path) -> None:
     assert good["born_key"]
     plain = said("app", "verify", str(file), "--offline")
     assert NPUB in plain.out
-    with_sidecar(file, events_of(file, "0.2.0", key=STRANGER))
+    other_file = str(bundle(tmp_path / "other", "0.2.1"))
+    with_sidecar(Path(other_file), events_of(Path(other_file), "0.2.1", key=STRANGER))
     before = tree_of(folder)
-    for command in (("verify", str(file), "--offline"), ("update", "--from", str(file))):
+    for command in (("verify", other_file, "--offline"), ("update", "--from", other_file)):
         forged = said("app", *command, "--json")
         assert (forged.code, forged.faults[0]["refused"]) == (Exit.ERROR, "other-key")
     nobody = said("app", "update", "--from", "http://127.0.0.1:9")
