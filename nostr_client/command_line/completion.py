@@ -165,8 +165,14 @@ def _bash_values(values: Sequence[str], program: str) -> str:
         return "return 0"
     if values[0] == FILES:
         return 'COMPREPLY=($(compgen -f -- "$cur")); return 0'
-    offered = _offered(values, program)
-    return f'COMPREPLY=($(compgen -W "{offered}" -- "$cur")); return 0'
+    if not values[0].startswith("@"):
+        return f'COMPREPLY=($(compgen -W "{" ".join(values)}" -- "$cur")); return 0'
+    # What `compgen -W` is given is expanded once more: a name could be a command.
+    return (
+        'COMPREPLY=(); local word; while IFS= read -r word; do [[ $word == "$cur"* ]] &&'
+        ' COMPREPLY+=("$(printf %q "$word")");'
+        f" done < <({program} completion {values[0][1:]} 2>/dev/null); return 0"
+    )
 
 
 def _offered(values: Sequence[str], program: str) -> str:

@@ -148,3 +148,12 @@ def is_ephemeral(kind: int) -> bool:
 def is_replaceable(kind: int) -> bool:
     """True for replaceable and addressable kinds: a newer version supersedes an older one."""
     return kind in (METADATA, FOLLOWS) or 10_000 <= kind < 20_000 or 30_000 <= kind < 40_000
+
+
+SETS: Final = frozenset(
+    {
+        *(FOLLOW_SET, RELAY_SET, BOOKMARK_SET, 30004, 30005, 30006, 30007),
+        *(INTEREST_SET, EMOJI_SET, STARTER_PACK, 39092),
+    }
+)
+"""Lists that have a name (NIP-51): each edition replaces all of the one before."""

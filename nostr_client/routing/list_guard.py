@@ -48,7 +48,7 @@ from nostr_client.net.report import PublishReport
 from nostr_client.paths import patient_lock, private_folder
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
-from nostr_client.protocol.kinds import KindClass, kind_class
+from nostr_client.protocol.kinds import SETS, KindClass, kind_class
 from nostr_client.routing.concurrent_edits import (
     ConcurrentEdits,
     VersionChange,
@@ -274,8 +274,9 @@ class ListGuard:
 
 
 def refuse_list(kind: int) -> None:
-    """Raises InvalidEvent for a replaceable kind: it is published by `ListGuard.edit` alone."""
-    if kind_class(kind) is KindClass.REPLACEABLE:
+    """Raises InvalidEvent for a replaceable kind, or a list with a name (NIP-51): `ListGuard.edit`
+    alone publishes these."""
+    if kind_class(kind) is KindClass.REPLACEABLE or kind in SETS:
         raise InvalidEvent("a list is changed through guard.edit, which reads it first")
 
 

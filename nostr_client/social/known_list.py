@@ -66,6 +66,9 @@ class KnownList(EntryList):
         super().__init__(courier, guard, owner, kind)
         self._folder = folder
         self._applying = asyncio.Lock()
+        self.public_alone = False
+        """Does what everybody can see of the list count alone? For whoever works here for a program
+        that must not learn the rest."""
 
     def count(self, entries: Tags) -> None:
         """Have these entries count, and no others."""
@@ -92,7 +95,7 @@ class KnownList(EntryList):
     async def recall(self) -> None:
         """Have what is known count. Raises StoreError."""
         known = await asyncio.to_thread(known_entries, self._folder, self._owner, self._kind)
-        self.count(known.entries)
+        self.count(await self._counted(known))
 
     async def apply(self) -> None:
         """Have the version in the store count, if it does not yet. What it hides from who cannot
@@ -106,7 +109,13 @@ class KnownList(EntryList):
                 version = "" if held.closed else event.id
                 known = KnownEntries(version, tuple(dict.fromkeys(tags)))
                 await asyncio.to_thread(self._write, known)
-            self.count(known.entries)
+            self.count(await self._counted(known))
+
+    async def _counted(self, known: KnownEntries) -> Tags:
+        if not self.public_alone:
+            return known.entries
+        event = await self.event()
+        return event.tags if event is not None else ()
 
     async def keep(self) -> None:
         """Have each version that comes count, from whatever device or process, until cancelled."""

@@ -30,7 +30,7 @@ async def mirror_until_stopped(
     StoreError.
     """
     write_logs(config.log.format)
-    logging.getLogger(mirroring.__name__).setLevel(logging.INFO)
+    logging.getLogger(mirroring.__package__).setLevel(logging.INFO)
     async with open_offline(config, data, sub_relay) as here:
         wanted = mirrors or here.sub_relay.config.mirror
         if not wanted:

@@ -61,6 +61,16 @@ async def test_relays_that_are_named_get_it_in_place_of_the_plan_s(tmp_path: Pat
             posted.raise_if_failed()
 
 
+async def test_a_list_with_a_name_is_not_overwritten_unread(tmp_path: Path) -> None:
+    """As little as a replaceable one (NIP-51): what another program wrote into it would be gone."""
+    async with Relay() as relay, client(tmp_path, relays=[relay.url]) as c:
+        draft = Draft(30000, "", (("d", "friends"), ("p", STRANGER.public_key.hex)))
+        with pytest.raises(InvalidEvent, match="list"):
+            await c.publish(draft)
+        [done] = [one async for one in c.publish_many([draft])]
+        assert isinstance(done, NotPosted)
+
+
 async def test_many_are_stored_then_sent_and_each_has_its_report(tmp_path: Path) -> None:
     async with Relay() as one, Relay() as other, client(tmp_path) as c:
         other.refuses = "rate-limited: slowly"

@@ -81,6 +81,28 @@ def test_bash_completes() -> None:
     assert offered("bash", program) == [wanted for _, _, wanted in CASES]
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_name_that_looks_like_a_command_is_none(shell: str, tmp_path: Path) -> None:
+    """Names of accounts and of relays come from elsewhere."""
+    made, name = tmp_path / "made", f"$(touch${{IFS}}{tmp_path}/made)`touch {tmp_path}/made`"
+    (tmp_path / "names").write_text(f"{name}\nana\n")
+    asked = f"cat {tmp_path}/names"
+    if shell == "fish":
+        program = f"function nostr; {asked}; end\n{script(tree(), 'nostr', shell)}\n"
+        program += 'complete -C "nostr ban --account "'
+    else:
+        stubs = {"zsh": "compdef() { :; }; compadd() { shift; print -r -- $@; }; PREFIX=\n"}
+        program = (
+            f"nostr() {{ {asked}; }}\n{stubs.get(shell, '')}{script(tree(), 'nostr', shell)}\n"
+        )
+        program += (
+            "COMP_WORDS=(nostr ban --account ''); COMP_CWORD=3; words=(nostr ban --account '')\n"
+            "CURRENT=4; _nostr; printf '%s\\n' \"${COMPREPLY[@]}\"\n"
+        )
+    assert any("ana" in line for line in offered(shell, program))
+    assert not made.exists()
+
+
 def test_zsh_completes() -> None:
     """Its own system of completion needs a terminal: what it would be told is looked at."""
     stubs = (

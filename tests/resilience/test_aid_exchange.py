@@ -213,7 +213,7 @@ async def test_a_new_device_gets_everything_back_with_the_key_alone(tmp_path: Pa
             assert (given.relays, given.events) == ((spare.url,), 7)
 
             async def all_back() -> bool:
-                await new.history.fetch([spare.url])
+                await new.comparisons.fetch([spare.url])
                 found = await new.store.query([Filter.of(authors=[ANAS])])
                 return {event.id for event in (*notes, profile)} <= {event.id for event in found}
 

@@ -39,8 +39,19 @@ async def serve(
 ) -> None:
     """Until standard input ends. Writes at most `most` times an hour."""
     async with _client(context, signer, permissions) as client:
-        session = McpSession(client, permissions, HourlyLimit(most))
+        await hide_private_mutes(client, permissions)
+        session = McpSession(client, permissions, HourlyLimit(most), HourlyLimit(4 * most))
         await build(context, session).run_stdio_async()
+
+
+async def hide_private_mutes(client: "NostrClient", permissions: Permissions) -> None:
+    """What is muted in private is not to be found out, by what is missing, without being allowed.
+
+    Raises StoreError.
+    """
+    if "lists" not in permissions.private:
+        client.mutes.public_alone = True
+        await client.mutes.recall()
 
 
 def build(context: ClientContext, session: McpSession) -> MCPServer[Any]:

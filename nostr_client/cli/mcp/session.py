@@ -6,7 +6,7 @@ Whatever is handed out passes `safe_text`: a program may print it on a terminal.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nostr_client.cli.mcp.permissions import HourlyLimit, Permissions
@@ -15,7 +15,7 @@ from nostr_client.net.outcome import in_words
 from nostr_client.nips import nip19
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
-from nostr_client.safe_text import safe_text
+from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.store.visibility import PRIVATE
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MOST_CHARACTERS: Final = 4_000
 """Of one text."""
 MOST_TAGS: Final = 100
+MOST_PEOPLE: Final = 1_000
 NOT_PUBLIC: Final = frozenset(
     {*PRIVATE, kinds.SEAL, kinds.DRAFT_WRAP, kinds.PRIVATE_RELAYS, kinds.NOSTR_CONNECT}
 )
@@ -40,11 +41,15 @@ class NotToBeHad(NostrError):
 
 @dataclass(frozen=True)
 class McpSession:
-    """What every tool is given."""
+    """What every tool is given. `limit` bounds what is written, `questions` what the person is
+    asked."""
 
     client: NostrClient
     permissions: Permissions
     limit: HourlyLimit
+    questions: HourlyLimit
+    _people: dict[str, str] = field(default_factory=dict)
+    """Whom a text meant: a domain that says something else later changes nothing that was asked."""
 
     @property
     def is_offline(self) -> bool:
@@ -52,11 +57,31 @@ class McpSession:
 
     async def pubkey_of(self, who: str) -> str:
         """The person (hex) that `who` names. Raises NostrError."""
+        if who in self._people:
+            return self._people[who]
         if not self.is_offline:
-            return await self.client.profiles.resolve(who)
-        if "@" in who:
+            found = await self.client.profiles.resolve(who)
+        elif "@" in who:
             raise NotToBeHad("no domain is asked while private things may be read: give an npub")
-        return nip19.profile_of(who.strip().removeprefix("nostr:")).pubkey
+        else:
+            found = nip19.profile_of(who.strip().removeprefix("nostr:")).pubkey
+        if len(self._people) >= MOST_PEOPLE:
+            self._people.clear()
+        return self._people.setdefault(who, found)
+
+    async def person_words(self, who: str) -> str:
+        """Whom `who` means, as a person is asked about them: never the code itself, which may be
+        long and begin with anything. Raises NostrError."""
+        profile = await self.client.profiles.get(await self.pubkey_of(who))
+        return f"{profile.label} ({profile.npub})"
+
+    async def note_words(self, code: str) -> str:
+        """The same of a note: its author, and how it begins. Raises NostrError."""
+        event = await self.client.store.get(await self.note_id(code))
+        if event is None:  # deleted meanwhile
+            raise NotToBeHad("this note is not here any more")
+        words = safe_line(event.content[:1_000], 160)
+        return f"the note of {await self.person_words(event.pubkey)} “{words}”"
 
     async def note_id(self, code: str) -> str:
         """The id (hex) of a note that is here, fetched if it may be. Raises NostrError."""

@@ -18,7 +18,9 @@ from nostr_client.cli.json_records import posted_record
 from nostr_client.cli.mcp.public_tools import Code, Tool, Who
 from nostr_client.cli.mcp.session import MOST_CHARACTERS, McpSession, NotToBeHad
 from nostr_client.cli.publish import own_url
+from nostr_client.errors import NostrError
 from nostr_client.nips import nip19
+from nostr_client.redact import redacted
 from nostr_client.safe_text import safe_line, safe_text
 from nostr_client.social.views import Posted
 
@@ -38,17 +40,29 @@ def writing_tools(session: McpSession) -> Iterator[Tool]:
     yield from (tool for tool in made if tool.__name__ in session.permissions.verbs)
 
 
-def _question(
-    session: McpSession, verb: str, words: str, text: str = ""
+async def _question(
+    session: McpSession, verb: str, words: str, text: str = "", *, note: str = "", who: str = ""
 ) -> Elicit[PublishConsent] | PublishConsent:
-    """What the person is asked, or that nobody is. Raises ToolError for a text that looks other
-    than it is: what is shown must be what is signed."""
+    """What the person is asked, or that nobody is; `{}` in `words` is the `note` or the person.
+
+    Raises ToolError, so for a text that looks other than it is: what is shown must be what is
+    signed.
+    """
     if safe_text(text) != text:
         raise ToolError("this text has characters that cannot be shown, or a secret key")
     if verb in session.permissions.unasked:
         return PublishConsent(publish=True)
-    who = nip19.encode_npub(session.client.pubkey)
-    return Elicit(f"{words}, as {who}?\n\n{text}".rstrip(), PublishConsent)
+    if not session.questions.take():
+        raise ToolError("the person was asked often enough in the last hour")
+    try:
+        if note:
+            words = words.format(await session.note_words(note))
+        elif who:
+            words = words.format(await session.person_words(who))
+    except NostrError as error:
+        raise ToolError(safe_line(redacted(str(error)), 500)) from None
+    own = nip19.encode_npub(session.client.pubkey)
+    return Elicit(f"{words}, as {own}?\n\n{text}".rstrip(), PublishConsent)
 
 
 def _check(session: McpSession, consent: PublishConsent) -> None:
@@ -68,8 +82,8 @@ async def _done(session: McpSession, posted: Posted | None) -> dict[str, Any]:
 def _note_tools(session: McpSession) -> Iterator[Tool]:
     client = session.client
 
-    def ask_post(text: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "post", "Publish this note", text)
+    async def ask_post(text: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "post", "Publish this note", text)
 
     async def post(
         text: Text, consent: Annotated[PublishConsent, Resolve(ask_post)]
@@ -80,8 +94,8 @@ def _note_tools(session: McpSession) -> Iterator[Tool]:
 
     yield post
 
-    def ask_reply(note: str, text: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "reply", f"Answer {safe_line(note, 200)} with this", text)
+    async def ask_reply(note: str, text: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "reply", "Answer {} with this", text, note=note)
 
     async def reply(
         note: Code, text: Text, consent: Annotated[PublishConsent, Resolve(ask_reply)]
@@ -93,8 +107,8 @@ def _note_tools(session: McpSession) -> Iterator[Tool]:
 
     yield reply
 
-    def ask_react(note: str, sign: str = "+") -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "react", f"React to {safe_line(note, 200)} with this", sign)
+    async def ask_react(note: str, sign: str = "+") -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "react", "React to {} with this", sign, note=note)
 
     async def react(
         note: Code,
@@ -108,8 +122,8 @@ def _note_tools(session: McpSession) -> Iterator[Tool]:
 
     yield react
 
-    def ask_repost(note: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "repost", f"Pass {safe_line(note, 200)} on")
+    async def ask_repost(note: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "repost", "Pass {} on", note=note)
 
     async def repost(
         note: Code, consent: Annotated[PublishConsent, Resolve(ask_repost)]
@@ -121,8 +135,8 @@ def _note_tools(session: McpSession) -> Iterator[Tool]:
 
     yield repost
 
-    def ask_delete(note: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "delete", f"Ask relays to delete {safe_line(note, 200)}")
+    async def ask_delete(note: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "delete", "Ask relays to delete {}", note=note)
 
     async def delete(
         note: Code, consent: Annotated[PublishConsent, Resolve(ask_delete)]
@@ -138,8 +152,8 @@ def _note_tools(session: McpSession) -> Iterator[Tool]:
 def _people_tools(session: McpSession) -> Iterator[Tool]:
     client = session.client
 
-    def ask_follow(who: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "follow", f"Follow {safe_line(who, 200)}")
+    async def ask_follow(who: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "follow", "Follow {}", who=who)
 
     async def follow(
         who: Who, consent: Annotated[PublishConsent, Resolve(ask_follow)]
@@ -151,8 +165,8 @@ def _people_tools(session: McpSession) -> Iterator[Tool]:
 
     yield follow
 
-    def ask_unfollow(who: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "unfollow", f"Stop following {safe_line(who, 200)}")
+    async def ask_unfollow(who: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "unfollow", "Stop following {}", who=who)
 
     async def unfollow(
         who: Who, consent: Annotated[PublishConsent, Resolve(ask_unfollow)]
@@ -168,8 +182,8 @@ def _people_tools(session: McpSession) -> Iterator[Tool]:
 def _message_tool(session: McpSession) -> Tool:
     client = session.client
 
-    def ask_message(who: str, text: str) -> Elicit[PublishConsent] | PublishConsent:
-        return _question(session, "message", f"Send {safe_line(who, 200)} this message", text)
+    async def ask_message(who: str, text: str) -> Elicit[PublishConsent] | PublishConsent:
+        return await _question(session, "message", "Send {} this message", text, who=who)
 
     async def message(
         who: Who, text: Text, consent: Annotated[PublishConsent, Resolve(ask_message)]

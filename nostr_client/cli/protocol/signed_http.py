@@ -48,6 +48,8 @@ def curl(
         raise CommandError(
             "an address begins with https://, or http:// within a network", Exit.USAGE
         )
+    if not header:
+        _refuse_clear(url)
     value = _signed(context, url, verb, body)
     if header:
         context.out.emit({"authorization": value}, f"Authorization: {value}")
@@ -78,6 +80,7 @@ def admin(
     import msgspec
 
     address = "http" + relay_given(url).removeprefix("ws")
+    _refuse_clear(address)
     call = {"method": method, "params": [_param(text) for text in params or ()]}
     body = msgspec.json.encode(call)
     value = _signed(context, address, "POST", body)
@@ -108,6 +111,16 @@ def _signed(context: ClientContext, url: str, method: str, body: bytes | None) -
             return nip98.authorization(await inside.sign(nip98.request(url, method, body)))
 
     return wait_for(sign())
+
+
+def _refuse_clear(url: str) -> None:
+    """A signature counts for a minute for whoever reads it on the way. Raises CommandError."""
+    from nostr_client.protocol.urls import host_of, is_onion, is_private_host, normalize_relay_url
+
+    scheme, _, rest = url.partition("://")
+    target = normalize_relay_url(f"ws://{rest}")
+    if scheme.lower() == "http" and not is_onion(target) and not is_private_host(host_of(target)):
+        raise CommandError("http:// would show what is signed to anybody on the way", Exit.USAGE)
 
 
 async def _send(

@@ -26,9 +26,12 @@ LEAST_REQUEST: Final = 2048
 """Bytes that every relay takes, whatever it says: one filter has to fit."""
 _FRAME: Final = 100
 """Bytes of a REQ beside its filters."""
-_about_filters = re.compile(
-    r"(?:too many|max(?:imum)?|more than|at most|limit)\D*(\d+)?[^.]*\bfilters?\b"
-    r"|\bfilters?\b[^.]*(?:too many|max(?:imum)?|more than|at most|limit)\D*(\d+)?",
+_MOST_WORDS: Final = 200
+"""Characters of a refusal that are read: whoever writes more means something else."""
+_about_filters = re.compile(  # its gaps are bounded, for the words are a stranger's
+    r"(?:too many|max(?:imum)?|more than|at most|limit)\D{0,20}(\d{1,6})?[^.]{0,60}\bfilters?\b"
+    r"|\bfilters?\b[^.]{0,60}(?:too many|max(?:imum)?|more than|at most|limit)"
+    r"\D{0,20}(\d{1,6})?",
     re.IGNORECASE,
 ).search
 
@@ -89,8 +92,7 @@ class RelayLimits:
     def refused(self, words: str, filters: int) -> bool:
         """A REQ of so many filters was refused with these words: is it worth asking again, in
         smaller ones?"""
-        found = _about_filters(words)
-        if found is None or filters < 2:
+        if filters < 2 or (found := _about_filters(words[:_MOST_WORDS])) is None:
             return False
         number = int(found[1] or found[2] or 0)
         self._refused = number if 0 < number < filters else filters // 2

@@ -17,7 +17,7 @@ from mcp.types import ElicitResult
 from nostr_client import ClientConfig, NostrClient, SecretKey, Waiver
 from nostr_client.cli.context import ClientContext
 from nostr_client.cli.mcp.permissions import HourlyLimit, Permissions
-from nostr_client.cli.mcp.server import build
+from nostr_client.cli.mcp.server import build, hide_private_mutes
 from nostr_client.cli.mcp.session import McpSession
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
@@ -60,7 +60,8 @@ async def serving(
     async with NostrClient.open(
         key, paths=paths, config=ClientConfig(), relays=[relay], indexers=[]
     ) as client:
-        session = McpSession(client, permissions, HourlyLimit(most))
+        await hide_private_mutes(client, permissions)
+        session = McpSession(client, permissions, HourlyLimit(most), HourlyLimit(4 * most))
         server = build(ClientContext(), session)
         async with Client(server, elicitation_callback=person, mode=mode) as program:
             yield program, client
@@ -150,6 +151,47 @@ async def test_a_verb_that_is_allowed_asks_the_person_each_time(
         person.says = {"publish": True}
         await call(program, "post", text="twice")
         assert "last hour" in await refusal(program, "post", text="and again")
+
+
+async def test_the_person_is_told_whom_and_what_it_is_about(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    """And not the code, which may be long and begin as another one does."""
+    relay, key, person = await start_relay(), SecretKey.generate(), Person({"publish": False})
+    may = Permissions.of(["reply", "message"], [], [])
+    async with serving(tmp_path, relay.url, key, may, person, most=1) as (program, client):
+        author = SecretKey.generate()
+        note = Draft(1, f"a kingfisher {HOSTILE}").sign(author, NOW)
+        await client.store.save([note])
+        npub = nip19.encode_npub(author.public_key.hex)
+        long = nip19.encode_nprofile(author.public_key.hex, [f"wss://{'a' * 60}.example.com"])
+        assert "said no" in await refusal(program, "message", who=long, text="hi")
+        assert "said no" in await refusal(program, "reply", note=note.id, text="hi")
+        assert npub in person.shown[0]
+        assert npub in person.shown[1]
+        assert "a kingfisher" in person.shown[1]
+        assert _harmful.sub("", person.shown[1]) == person.shown[1]
+        for _ in range(4):
+            last = await refusal(program, "message", who=npub, text="hi")
+        assert "often enough" in last
+
+
+async def test_what_is_muted_in_private_is_not_found_out(
+    tmp_path: Path, start_relay: StartRelay
+) -> None:
+    """By a program that was not allowed the lists: no note is missing because of it."""
+    relay, key, author = await start_relay(), SecretKey.generate(), SecretKey.generate()
+    for may, missing in (
+        (Permissions.of(["post"], [], ["lists"]), True),
+        (Permissions.of([], ["post"], []), False),
+    ):
+        async with serving(tmp_path, relay.url, key, may) as (program, client):
+            if missing:
+                await client.mutes.add(("word", "cricket"), public=False, waiver=Waiver(True))
+                await client.store.save([Draft(1, "a cricket sings").sign(author, NOW)])
+            notes = (await call(program, "search", words="sings"))["notes"]
+            assert bool(notes) is not missing
+            assert client.mutes.public_alone is not missing
 
 
 async def test_a_program_that_cannot_ask_writes_nothing(

@@ -127,6 +127,10 @@ async def test_a_request_is_signed(home: Home, key: SecretKey) -> None:
     gone = await home.run("curl", f"{url}/a", **given)
     assert gone.code == Exit.NO_ANSWER
     assert (await home.run("curl", f"{url}/a")).code == Exit.LOCKED
+    for command in (("curl", "http://relay.example.com/"), ("admin", "ws://relay.example.com")):
+        clear = await home.run(*command, **given)
+        assert clear.code == Exit.USAGE
+        assert "anybody on the way" in clear.err
 
 
 async def test_a_relay_is_managed(

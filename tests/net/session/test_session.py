@@ -874,6 +874,13 @@ def test_a_refusal_for_many_filters_is_asked_again_in_smaller_reqs() -> None:
     assert not h.session.wanted
 
 
+def test_long_words_of_a_refusal_hold_up_nobody() -> None:
+    """Whoever reads a stranger's words with a pattern must not be kept by them."""
+    for words in ("limit " * 5_000, "filters " * 5_000, "max" + "9" * 50_000):
+        assert not RelayLimits().refused(f"error: {words}", 1)
+        RelayLimits().refused(f"error: {words}", 2)
+
+
 def test_what_is_stored_waits_its_turn_where_few_reqs_may_be_open() -> None:
     h = Harness()
     h.session.limits.document = Limitation(max_subscriptions=2, max_filters=1)
