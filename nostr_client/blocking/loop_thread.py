@@ -23,8 +23,9 @@ T = TypeVar("T")
 
 END_LIMIT: Final = 5.0
 """Seconds that what was interrupted has to end, and the loop at the end of the program."""
-_PULSE: Final = 0.2 if sys.platform == "win32" else math.inf
-"""Seconds after which a waiting thread looks for Ctrl-C: elsewhere it is woken."""
+_PULSE: Final = 0.2 if sys.platform == "win32" else 1.0
+"""Seconds after which a waiting thread looks for Ctrl-C. Elsewhere it is woken, but not by one that
+came in the moment before it began to wait."""
 
 
 class NotInTime(TimeoutError):
@@ -86,7 +87,7 @@ class LoopThread:
             left = min(until - time.monotonic(), _PULSE)
             if left <= 0:
                 raise NotInTime(f"it did not end in {limit:g} s")
-            futures.wait([done], None if left == math.inf else left)
+            futures.wait([done], left)
         return done.result()
 
     @property

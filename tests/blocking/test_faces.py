@@ -234,6 +234,20 @@ def test_ctrl_c_ends_what_is_waited_for() -> None:
     assert ended.is_set()
 
 
+def test_a_ctrl_c_just_before_a_wait_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float | None] = []
+    wait = loop_thread.futures.wait
+
+    def noted(these: Any, limit: float | None = None) -> Any:
+        limits.append(limit)
+        return wait(these, limit)
+
+    monkeypatch.setattr(loop_thread.futures, "wait", noted)
+    faces._thread.run(asyncio.sleep(0.01))
+    assert limits
+    assert all(limit is not None and limit <= 1 for limit in limits)
+
+
 # Forgotten
 
 
