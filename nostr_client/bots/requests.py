@@ -46,9 +46,10 @@ class BotRequest:
 def command_of(text: str, prefix: str) -> tuple[str, str]:
     """The command in a text, without its prefix and in small letters, or "", and what follows it.
     Whom the text is addressed to, at its beginning, belongs to neither."""
-    while match := _ADDRESSED.match(text):
-        text = text[match.end() :]
-    text = text.strip()
+    at = 0
+    while match := _ADDRESSED.match(text, at):
+        at = match.end()
+    text = text[at:].strip()
     first, _, rest = text.partition(" ") if " " in text else (text, "", "")
     if not first.startswith(prefix) or first == prefix:
         return "", text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ from nostr_client.bots.requests import (
 )
 from nostr_client.bots.timetable import Timed
 from nostr_client.client.client import NostrClient
-from nostr_client.errors import ListNotRead, MessageNotSent, SignerError
+from nostr_client.errors import ListNotRead, NostrError, SignerUnavailable, StoreError
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
+from nostr_client.redact import redacted_for_log
 from nostr_client.social.messages.views import ChangeKind, PrivateMessage
 from nostr_client.tasks import together
 
@@ -73,7 +75,7 @@ class BotWork:
         self._are_bots: OrderedDict[str, bool] = OrderedDict()
 
     async def run(self) -> None:
-        """Raises SignerError, StoreError."""
+        """Raises SignerUnavailable, StoreError."""
         async with together() as group:
             group.create_task(self._introduce())
             group.create_task(self._answer_notes())
@@ -97,22 +99,24 @@ class BotWork:
         async for event in self._client.feed(wanted):
             now = self._clock()
             if event.pubkey != me and self._memory.is_open(event.id, event.created_at, now):
-                await self._deal_with_note(event)
-                await self._memory.close(event.id, event.created_at, self._clock())
+                asked = await self._deal_with_note(event)
+                await self._memory.close(event.id, event.created_at, self._clock(), durably=asked)
 
-    async def _deal_with_note(self, event: Event) -> None:
+    async def _deal_with_note(self, event: Event) -> bool:
+        """Was it one to ask a handler about? What is none will be none after a crash."""
         command, text = command_of(event.content, self._rules.prefix)
         handler = self._rules.commands.get(command, (None, ""))[0]
         if handler is None and await self._is_meant(event):
             command, handler = "", self._rules.on_mention
         if handler is None or is_by_a_bot(event.tags) or await self._is_answered(event):
-            return
+            return False
         request = BotRequest(
             event.id, event.pubkey, event.created_at, command, text, self._client, event=event
         )
         answer = await self._answer(handler, request, thread_of(event))
         if answer:
-            await self._client.reply(event.id, answer, tags=BY_A_BOT)
+            await self._say(self._client.reply(event.id, answer, tags=BY_A_BOT))
+        return True
 
     async def _is_meant(self, event: Event) -> bool:
         """Is it to us? People in a thread tag all who were there before."""
@@ -180,10 +184,7 @@ class BotWork:
         )
         answer = await self._answer(handler, request, message.author)
         if answer:
-            try:
-                await self._client.messages.send(message.room, answer, reply_to=message.id)
-            except MessageNotSent as error:
-                _log.warning("an answer was not sent: %s", error)
+            await self._say(self._client.messages.send(message.room, answer, reply_to=message.id))
         await self._memory.close(message.id, message.created_at, now)
 
     async def _was_written_to(self, message: PrivateMessage) -> bool:
@@ -214,11 +215,22 @@ class BotWork:
                 return await work()
         except TimeoutError:
             _log.warning("a handler took longer than %g s", self._rules.handler_limit)
-        except SignerError:
+        except SignerUnavailable:
             raise
-        except Exception:  # noqa: BLE001 - a fault in one answer ends no bot
-            _log.exception("a handler failed")
+        except Exception as error:  # noqa: BLE001 - a fault in one answer ends no bot
+            trace = "".join(traceback.format_exception(error))
+            _log.error("a handler failed: %s", redacted_for_log(trace))
         return None
+
+    async def _say(self, saying: Awaitable[object]) -> None:
+        """What a handler gave may quote a stranger, whose words end no bot: a secret key that the
+        signer refuses, a text that is too long. Raises SignerUnavailable, StoreError."""
+        try:
+            await saying
+        except (SignerUnavailable, StoreError):
+            raise
+        except NostrError as error:
+            _log.warning("what a handler gave was not sent: %s", redacted_for_log(str(error)))
 
     async def _is_bot(self, pubkey: str) -> bool:
         """Does the profile say so? Asked once a run."""
@@ -249,4 +261,4 @@ class BotWork:
                 continue
             text = await self._attempt(lambda: timed.deed(self._client))
             if text:
-                await self._client.post(text, tags=BY_A_BOT)
+                await self._say(self._client.post(text, tags=BY_A_BOT))

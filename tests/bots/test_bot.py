@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 
 from nostr_client.bots import Bot, BotRequest, RateLimit, timetable, work
-from nostr_client.bots.memory import MOST_DONE, BotMemory
+from nostr_client.bots import memory as memory_module
+from nostr_client.bots.memory import LATE, MOST_DONE, BotMemory
 from nostr_client.bots.rates import BotRates
 from nostr_client.bots.requests import BY_A_BOT, command_of, is_by_a_bot, parent_of
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import ConfigError, FolderInUse
 from nostr_client.nips import nip10, nip19
-from nostr_client.paths import Paths
+from nostr_client.paths import Paths, write_private
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
@@ -55,6 +56,10 @@ def simple_bot(**options: Any) -> Bot:
     @bot.command("fail")
     async def fail(request: BotRequest) -> str:
         raise KeyError("a fault")
+
+    @bot.command("post")
+    async def post(request: BotRequest) -> None:
+        await request.client.post(request.text)
 
     @bot.mention
     async def greet(request: BotRequest) -> str:
@@ -110,7 +115,7 @@ async def test_commands_and_mentions(tmp_path: Path) -> None:
         assert await answered(relay, first) == ["said good morning"]
         assert is_by_a_bot(next(e for e in relay.held if e.content == "said good morning").tags)
         hint = note("/HELP")
-        assert await answered(relay, hint) == ["/help  this list\n/say  says it\n/fail"]
+        assert await answered(relay, hint) == ["/help  this list\n/say  says it\n/fail\n/post"]
         mention = note(f"what about nostr:{NPUB}?")
         assert await answered(relay, mention) == ["hello"]
         ours = next(event for event in relay.held if event.content == "hello")
@@ -127,6 +132,36 @@ async def test_commands_and_mentions(tmp_path: Path) -> None:
         assert not [event for event in passed_over if answers(relay, event)]
         profile = next(e for e in relay.held if e.kind == 0 and e.pubkey == ME)
         assert json.loads(profile.content) == {"bot": True}
+
+
+async def test_what_a_stranger_has_echoed_ends_no_bot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A secret key, which the signer refuses: in an answer, by the handler itself, at a time."""
+    nsec = nip19.encode_nsec(OTHER)
+    bot = simple_bot()
+    closed: list[str] = []
+    close = BotMemory.close
+
+    async def noted(self: BotMemory, id: str, *times: Any, **how: Any) -> None:
+        await close(self, id, *times, **how)
+        closed.append(id)
+
+    monkeypatch.setattr(BotMemory, "close", noted)
+
+    @bot.every(hours=1)
+    async def headline(client: NostrClient) -> str:
+        return f"Somebody says {nsec}"
+
+    async with Relay() as relay, serving(tmp_path, relay, bot):
+        bad = [note(f"/{command} {nsec}") for command in ("say", "post")]
+        for event in bad:
+            await relay.tell(event)
+        await until(lambda: {event.id for event in bad} <= set(closed))
+        assert await answered(relay, note("/say on")) == ["said on"]
+        await until(lambda: caplog.text.count("was not sent") == 2)
+    assert caplog.text.count("a handler failed") == 1
+    assert nsec not in caplog.text
 
 
 async def test_a_restart_answers_what_came_meanwhile_and_nothing_twice(
@@ -146,11 +181,11 @@ async def test_a_restart_answers_what_came_meanwhile_and_nothing_twice(
 
         close = BotMemory.close
 
-        async def crash(self: BotMemory, id: str, *times: Any) -> None:
+        async def crash(self: BotMemory, id: str, *times: Any, **how: Any) -> None:
             if id == crashed.id:
                 reached.set()
                 await asyncio.Event().wait()
-            await close(self, id, *times)
+            await close(self, id, *times, **how)
 
         with monkeypatch.context() as patch:
             patch.setattr(BotMemory, "close", crash)
@@ -198,8 +233,13 @@ async def test_two_bots_that_answer_each_other_come_to_an_end(
         assert sum(e.kind == 1 for e in relay.held) == 9
 
 
-async def test_private_messages(tmp_path: Path) -> None:
+async def test_private_messages(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bot = simple_bot()
+
+    @bot.command("long")
+    async def long(request: BotRequest) -> str:
+        return "more than can be encrypted" * 10_000
+
     async with Relay() as relay, serving(tmp_path / "bot", relay, bot) as client:
         await client.messages.set_relays([relay.url])
         async with NostrClient.open(
@@ -211,6 +251,7 @@ async def test_private_messages(tmp_path: Path) -> None:
         ) as ana:
             await ana.messages.set_relays([relay.url])
             ana.messages.start()
+            await ana.messages.send([ME], "/long")
             await ana.messages.send([ME], "/say it")
             await ana.messages.send([ME], "anything")
 
@@ -220,6 +261,9 @@ async def test_private_messages(tmp_path: Path) -> None:
                 return texts if len(texts) == 2 else None
 
             assert await until(heard) == ["psst", "said it"]
+            assert caplog.text.count("was not sent") == 1
+            (file,) = (client.paths.data / "bots").glob("*.json")
+            await until(lambda: len(file.read_bytes().splitlines()) == 1 + 3)  # all are closed
 
 
 async def test_what_is_done_at_its_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,6 +342,8 @@ async def test_memory_is_bounded_and_survives(tmp_path: Path) -> None:
     assert not again.is_open("b", 1001, 1600.0)  # too old by then
     assert [again.spend("thread", 2, 0.0) for _ in range(3)] == [True, True, False]
     assert again.spend("thread", 2, 86_400.0)
+    assert again.is_open("a little ahead", 1200 + LATE, 1200.0)
+    assert not again.is_open("ahead", 1201 + LATE, 1200.0)
     again._kept.done = {str(number): 1000 + number for number in range(MOST_DONE)}
     await again.close("more", 1000 + MOST_DONE, 1000.0 + MOST_DONE)
     assert len(again._kept.done) <= MOST_DONE // 2 + 1
@@ -305,6 +351,47 @@ async def test_memory_is_bounded_and_survives(tmp_path: Path) -> None:
     file.write_bytes(b'{"since": ')
     anew = await BotMemory.open(file, 3000.0, 500.0)
     assert anew.since(3000.0) == 3000
+
+
+async def test_dates_ahead_do_not_silence_a_bot(tmp_path: Path) -> None:
+    file = tmp_path / "bot.json"
+    memory = await BotMemory.open(file, 1000.0, 500.0)
+    memory._kept.done = {str(number): 1000 for number in range(MOST_DONE)}
+    for number in range(3):
+        memory._kept.done |= {f"{number} {n}": 1000 for n in range(MOST_DONE)}
+        await memory.close(f"ahead {number}", 9000, 1100.0)
+    assert memory.since(1100.0) <= 1101
+    # Nor those that an earlier version believed.
+    file.write_text('{"since": 90000, "done": {"a": 90000}}')
+    memory = await BotMemory.open(file, 2000.0, 500.0)
+    assert memory.since(2000.0) == 2000
+    assert not memory.is_open("a", 2000, 2000.0)
+    assert set(memory._kept.done.values()) == {2000}
+
+
+async def test_a_request_more_is_a_line_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[int] = []
+
+    def noted(path: Path, data: bytes) -> None:
+        whole.append(len(data))
+        write_private(path, data)
+
+    monkeypatch.setattr(memory_module, "write_private", noted)
+    monkeypatch.setattr(memory_module, "MOST_LINES", 10)
+    file = tmp_path / "bot.json"
+    memory = await BotMemory.open(file, 1000.0, 500.0)
+    for number in range(32):
+        assert memory.spend("thread", 40, 1000.0)
+        await memory.close(str(number), 1000, 1000.0, durably=number < 2)
+    assert len(whole) == 1 + 2
+    with file.open("ab") as damaged:
+        damaged.write(b'\n["cut sho')
+    again = await BotMemory.open(file, 1000.0, 500.0)
+    assert set(again._kept.done) == {str(number) for number in range(32)}
+    assert not again.spend("thread", 32, 1000.0)
+    assert again.spend("thread", 33, 1000.0)
 
 
 def test_commands_are_read() -> None:
@@ -317,6 +404,9 @@ def test_commands_are_read() -> None:
         "": ("", ""),
     }.items():
         assert command_of(text, "/") == expected
+    begun = time.thread_time()
+    assert command_of("@a " * 350_000 + "/say it", "/") == ("say", "it")
+    assert time.thread_time() - begun < 2
     assert is_by_a_bot(BY_A_BOT)
     assert not is_by_a_bot((("l", "robot"), ("l",), ("t", "bot")))
     assert kinds.NOTE == 1
