@@ -12,6 +12,10 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 _duration = re.compile(r"([1-9]\d{0,6})([smhdw]?)")
 _moment = re.compile(r"\d{9,10}", re.ASCII)
 """Seconds since 1970: since 1973, and for the next centuries."""
+_FORMS: Final = (
+    "a time is a date (2026-01-31), one with a time (2026-01-31T12:30, in UTC), seconds since 1970,"
+    " now, or so long ago: 2d or 2d ago (s, m, h, d, w)"
+)
 
 
 def seconds(text: str) -> float | None:
@@ -25,8 +29,9 @@ def seconds(text: str) -> float | None:
 
 
 def since(text: str, now: float) -> int | None:
-    """The moment that `30d` (before `now`), `2026-01-31` (its beginning), `2026-01-31T12:30` (both
-    in UTC), `now` or 1767225600 (itself) names, in seconds since 1970; None for nothing.
+    """The moment that `30d` or `30d ago` (before `now`), `2026-01-31` (its beginning),
+    `2026-01-31T12:30` (both in UTC), `now` or 1767225600 (itself) names, in seconds since 1970;
+    None for nothing.
 
     Raises CommandError.
     """
@@ -36,12 +41,11 @@ def since(text: str, now: float) -> int | None:
         return int(now)
     if _moment.fullmatch(text):
         return int(text)
-    if found := _duration.fullmatch(text):
+    if found := _duration.fullmatch(text.removesuffix("ago").rstrip()):
         return max(0, int(now - int(found[1]) * _UNITS[found[2] or "s"]))
     try:
         found_at = datetime.fromisoformat(text)
         known = found_at if found_at.tzinfo else found_at.replace(tzinfo=UTC)
         return max(0, int(known.timestamp()))
     except (ValueError, OverflowError):
-        words = "a beginning is a date, as 2026-01-31, or so long ago, as 30d"
-        raise CommandError(words, Exit.USAGE) from None
+        raise CommandError(_FORMS, Exit.USAGE) from None

@@ -21,6 +21,10 @@ MAX_CODE: Final = 5000
 """Characters of a code that anybody need read."""
 NSEC: Final = re.compile("nsec1[02-9ac-hj-np-z]{58}")
 """Where one may stand in a text of small letters."""
+NO_CODE: Final = "not an npub, nsec, note, nprofile, nevent or naddr"
+_BEGINS: Final = re.compile("(?:nostr:)?(?:npub|nsec|note|nprofile|nevent|naddr|ncryptsec)1", re.I)
+_NO_PERSON: Final = "this names no person: an npub, an nprofile or 64 hex digits do"
+_NO_EVENT: Final = "this names no event: a note1, a nevent1 or 64 hex digits do"
 
 _SPECIAL, _RELAY, _AUTHOR, _KIND = range(4)
 
@@ -162,6 +166,8 @@ def profile_of(text: str) -> Nprofile:
     bare = text.strip().lower()
     if is_hex64(bare):
         found = Nprofile(bare)
+    elif not is_like_code(text):
+        raise InvalidCode(_NO_PERSON)
     else:
         match decode(text):
             case Npub(pubkey):
@@ -171,7 +177,7 @@ def profile_of(text: str) -> Nprofile:
             case Nsec():
                 raise InvalidCode("this is a SECRET key: never show it to anybody")
             case _:
-                raise InvalidCode("this names no person: an npub, an nprofile or hex digits do")
+                raise InvalidCode(_NO_PERSON)
     PublicKey(found.pubkey)
     return found
 
@@ -197,12 +203,21 @@ def event_of(text: str) -> Nevent:
     bare = text.strip().lower()
     if is_hex64(bare):
         return Nevent(bare)
+    if not is_like_code(text):
+        raise InvalidCode(_NO_EVENT)
     match decode(text):
         case Note(id):
             return Nevent(id)
         case Nevent() as found:
             return found
-    raise InvalidCode("this code does not name a note: a note1, a nevent1 or 64 hex digits do")
+        case Nsec():
+            raise InvalidCode("this is a SECRET key: never show it to anybody")
+    raise InvalidCode(_NO_EVENT)
+
+
+def is_like_code(text: str) -> bool:
+    """Does `text` begin as a code does, whatever comes then?"""
+    return _BEGINS.match(text.strip()) is not None
 
 
 def decode(text: str) -> Code:
@@ -213,6 +228,8 @@ def decode(text: str) -> Code:
     text = text.strip()
     if len(text) > MAX_CODE:
         raise InvalidCode(f"a code has at most {MAX_CODE} characters")
+    if not is_like_code(text):
+        raise InvalidCode(NO_CODE)
     is_uri = text[:6].lower() == "nostr:"
     prefix, data = decode_bech32(text[6:] if is_uri else text)
     match prefix:
@@ -231,7 +248,7 @@ def decode(text: str) -> Code:
             return _naddr(_items(data))
         case "ncryptsec":
             raise InvalidCode("this is a key locked with a password (ncryptsec)")
-    raise InvalidCode("not an npub, nsec, note, nprofile, nevent or naddr")
+    raise InvalidCode(NO_CODE)
 
 
 def relays_in(text: str) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ _NAME: Final = re.compile(r"[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})+"
 _HOST: Final = re.compile(
     r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.[a-z]{2,24}(?::\d+)?(?:/\S*)?", re.I
 )
+_HERE: Final = re.compile(r"(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?(?:/\S*)?", re.I)
+"""This machine: nobody listens in on the way."""
 
 
 class RelayPointer(msgspec.Struct, frozen=True):
@@ -101,10 +103,13 @@ def pointed_at(text: str) -> Pointer | None:
 
 
 def relay_meant(text: str) -> RelayPointer | None:
-    """The relay that a bare host (`relay.example`) or a URL may mean, to be offered."""
+    """The relay that a bare host (`relay.example`; `127.0.0.1:7777` without TLS) or a URL may mean,
+    to be offered."""
     text = text.strip()
     if text.lower().startswith(("ws://", "wss://")):
         return _relay(text)
+    if _HERE.fullmatch(text):
+        return _relay(f"ws://{text}")
     return _relay(f"wss://{text}") if _HOST.fullmatch(text) else None
 
 

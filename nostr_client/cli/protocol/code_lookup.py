@@ -10,10 +10,11 @@ from nostr_client.cli.outcomes import conclude, not_found
 from nostr_client.cli.protocol.asking import ANSWER_LIMIT, EventPrinter
 from nostr_client.cli.protocol.filter_options import is_name
 from nostr_client.cli.protocol.json_lines import InputLines
-from nostr_client.errors import NostrError
+from nostr_client.errors import InvalidCode, NostrError
 from nostr_client.exits import CommandError, Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.routing.fetch_results import joined
 from nostr_client.store.rules import address_filter
 from nostr_client.tasks import together
@@ -123,6 +124,8 @@ class CodeLookup:
                 address = f"{place.kind}:{place.pubkey}:{place.identifier}"
                 if (found := address_filter(address)) is not None:
                     return MeantByCode(found, place.relays, address=address)
+        if not (nip19.is_like_code(bare) or is_hex64(bare.lower())):
+            raise InvalidCode(f"{nip19.NO_CODE}, nor 64 hex digits of an event, nor name@domain")
         event = nip19.event_of(bare)
         return MeantByCode(Filter.of(ids=[event.id]), event.relays, event.author or "")
 

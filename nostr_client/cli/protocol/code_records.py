@@ -129,6 +129,8 @@ def _addressed(sort: str, found: nip19.Naddr) -> dict[str, Any]:
 
 
 def _code(text: str) -> dict[str, Any]:
+    if not nip19.is_like_code(text):
+        raise InvalidCode(f"{nip19.NO_CODE}, nor 64 hex digits, an address, a relay or name@domain")
     match nip19.decode(text):
         case nip19.Npub(pubkey):
             return {"type": "npub", "pubkey": pubkey}

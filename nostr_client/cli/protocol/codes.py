@@ -88,9 +88,10 @@ def nevent(
     kind: Kind = None,
 ) -> None:
     """An event, and where to find it, by whom and of which kind it is."""
+    from nostr_client.cli.protocol.filter_options import of_option
     from nostr_client.nips import nip19
 
-    by = nip19.pubkey_of(author) if author else None
+    by = of_option("--author", author, nip19.pubkey_of) if author else None
 
     def encoded(text: str) -> tuple[dict[str, Any], str]:
         found = nip19.event_of(text)
@@ -109,9 +110,10 @@ def naddr(
 ) -> None:
     """What is replaced by newer versions: an article, a list, by kind, author and name."""
     from nostr_client.cli.protocol.code_records import address_in
+    from nostr_client.cli.protocol.filter_options import of_option
     from nostr_client.nips import nip19
 
-    by = nip19.pubkey_of(author) if author else None
+    by = of_option("--author", author, nip19.pubkey_of) if author else None
 
     def encoded(text: str) -> tuple[dict[str, Any], str]:
         found = address_in(text)
@@ -148,11 +150,14 @@ def _each(
 ) -> None:
     """One result for each of `texts`, or for each line of standard input where there are none.
 
-    Lines that are no use are told, and the others go on; an argument that is none ends it.
+    Those that are no use are told, and the others go on; the exit code says so. Where all the
+    arguments are none it is that of a wrong use.
     """
+    if len(texts) == 1:
+        _emit(context, *work(texts[0]))
+        return
     if texts:
-        for text in texts:
-            _emit(context, *work(text))
+        _each_argument(context, texts, work)
         return
     if sys.stdin.isatty():
         raise CommandError("nothing is given: name it, or pipe lines in", Exit.USAGE)
@@ -163,6 +168,25 @@ def _each(
         if (made := lines.parsed(line, lambda data: work(_text(data)))) is not None:
             _emit(context, *made)
     lines.conclude()
+
+
+def _each_argument(
+    context: Context, texts: Sequence[str], work: Callable[[str], tuple[dict[str, Any], str]]
+) -> None:
+    from nostr_client.errors import InvalidData
+
+    refused = 0
+    for number, text in enumerate(texts, 1):
+        try:
+            made = work(text)
+        except InvalidData as error:
+            refused += 1
+            told = {"argument": number, "error": str(error)}
+            context.out.note(f"argument {number}: {error}", told)
+        else:
+            _emit(context, *made)
+    if refused:
+        context.exit_code = Exit.USAGE if refused == len(texts) else Exit.INCOMPLETE
 
 
 def _emit(context: Context, record: dict[str, Any], words: str) -> None:
@@ -186,10 +210,10 @@ def _coded(sort: str, code: str) -> tuple[dict[str, Any], str]:
 
 
 def _relays(given: Sequence[str] | None) -> tuple[str, ...]:
-    """Relays as everybody spells them. Raises InvalidData."""
-    from nostr_client.protocol.urls import normalize_relay_url
+    """Relays as everybody spells them. Raises CommandError."""
+    from nostr_client.cli.protocol.relay_arguments import relays_given
 
-    return tuple(normalize_relay_url(url) for url in given or ())
+    return tuple(relays_given(given))
 
 
 def add_to(root: Group) -> None:

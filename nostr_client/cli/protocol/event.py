@@ -6,10 +6,11 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from nostr_client.cli.command import ASKING, add_command
-from nostr_client.cli.protocol.filter_options import name_and_value, tag_value
+from nostr_client.cli.protocol.filter_options import name_and_value, of_option, tag_value
 from nostr_client.cli.protocol.relay_arguments import relays_given
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.command_line.waiting import wait_for
@@ -75,12 +76,15 @@ class EventOptions(NamedTuple):
 
     def _tags(self) -> list[list[str]]:
         given = [
-            _json_tag(text) if text.startswith("[") else list(name_and_value(text))
+            ("--tag", _json_tag(text) if text.startswith("[") else list(name_and_value(text)))
             for text in self.tags or ()
         ]
         for name in ("e", "p", "d"):
-            given += [[name, value] for value in getattr(self, name) or ()]
-        return [[name, *(tag_value(name, v) for v in rest[:1]), *rest[1:]] for name, *rest in given]
+            given += [(f"-{name}", [name, value]) for value in getattr(self, name) or ()]
+        return [
+            [name, *(of_option(option, v, partial(tag_value, name)) for v in rest[:1]), *rest[1:]]
+            for option, (name, *rest) in given
+        ]
 
 
 def event(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from nostr_client.cli import times
@@ -16,6 +17,8 @@ _PEOPLE: Final = frozenset("pP")
 """Tags whose values are public keys."""
 _EVENTS: Final = frozenset("eqE")
 """Tags whose values are ids of events."""
+SHOWN: Final = 40
+"""Characters of a value that is said back: no key is as short."""
 
 
 class FilterOptions(NamedTuple):
@@ -59,7 +62,7 @@ class FilterOptions(NamedTuple):
 
     def names(self) -> Iterator[str]:
         """The names at a domain (NIP-05) among the people: whom they mean is asked elsewhere."""
-        tagged = (value for name, value in self._tagged() if name in _PEOPLE)
+        tagged = (value for _, name, value in self._tagged() if name in _PEOPLE)
         return (who for who in (*(self.authors or ()), *tagged) if is_name(who))
 
     def build(self, now: float, people: Mapping[str, str] | None = None) -> Filter:
@@ -76,13 +79,15 @@ class FilterOptions(NamedTuple):
         known = people or {}
         found: dict[str, Any] = {}
         if self.ids:
-            found["ids"] = [event_id(text) for text in self.ids]
+            found["ids"] = [of_option("--id", text, event_id) for text in self.ids]
         if self.authors:
-            found["authors"] = [pubkey(text, known) for text in self.authors]
+            read = partial(pubkey, people=known)
+            found["authors"] = [of_option("--author", text, read) for text in self.authors]
         if self.kinds:
             found["kinds"] = kind_numbers(self.kinds)
-        for name, value in self._tagged():
-            found.setdefault(f"#{name}", []).append(tag_value(name, value, known))
+        for spelled, name, value in self._tagged():
+            read = partial(tag_value, name, people=known)
+            found.setdefault(f"#{name}", []).append(of_option(spelled, value, read))
         for bound in ("since", "until"):
             if (at := times.since(getattr(self, bound), now)) is not None:
                 found[bound] = at
@@ -92,15 +97,31 @@ class FilterOptions(NamedTuple):
             found["search"] = self.search
         return found
 
-    def _tagged(self) -> list[tuple[str, str]]:
-        tagged = [name_and_value(text) for text in self.tags or ()]
-        for name, _ in tagged:
+    def _tagged(self) -> list[tuple[str, str, str]]:
+        """The option, the name of the tag and its value."""
+        tagged = [("--tag", *name_and_value(text)) for text in self.tags or ()]
+        for _, name, _ in tagged:
             if len(name) != 1 or not (name.isascii() and name.isalpha()):
                 words = "a filter knows tags of one letter alone, as in --tag t=nostr"
                 raise CommandError(words, Exit.USAGE)
         for name in ("e", "p", "d"):
-            tagged += [(name, value) for value in getattr(self, name) or ()]
+            tagged += [(f"-{name}", name, value) for value in getattr(self, name) or ()]
         return tagged
+
+
+def of_option(option: str, text: str, read: Callable[[str], str]) -> str:
+    """What `read` makes of the value `text` of `option`; what is wrong with it is said with both.
+
+    Raises CommandError. What is as long as a key is not said back: it may be one, misspelled.
+    """
+    from nostr_client.errors import InvalidData
+    from nostr_client.safe_text import safe_line
+
+    try:
+        return read(text)
+    except InvalidData as error:
+        shown = f" {safe_line(text)!r}" if len(text) <= SHOWN else ""
+        raise CommandError(f"{option}{shown}: {error}", Exit.USAGE) from None
 
 
 def name_and_value(text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
+from typing import Annotated, Final
 
 from nostr_client.command_line.tree import Argument, Option
 from nostr_client.exits import CommandError, Exit
@@ -21,16 +21,23 @@ Auth = Annotated[
 ]
 
 
+SHOWN: Final = 80
+"""Characters of what is no address, said back."""
+
+
 def relays_given(texts: Collection[str] | None) -> list[str]:
     """The URLs of relays that are named as arguments, in their normal spelling; `wss://` may be
-    left out. Raises CommandError."""
+    left out, and `ws://` where it is this machine. Raises CommandError."""
+    from nostr_client.redact import redacted
+    from nostr_client.safe_text import safe_line
     from nostr_client.social.pointers import relay_meant
 
     found: dict[str, None] = {}
-    for number, text in enumerate(texts or (), 1):
+    for text in texts or ():
         meant = relay_meant(text)
         if meant is None:
-            words = f"relay {number} is no relay's address: wss://relay.example is one"
+            shown = safe_line(redacted(text), SHOWN)
+            words = f"{shown!r} is no relay's address: relay.example or wss://relay.example is one"
             raise CommandError(words, Exit.USAGE)
         found[meant.url] = None
     return list(found)

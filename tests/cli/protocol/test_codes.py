@@ -99,7 +99,36 @@ def test_lines_that_are_no_use_are_told_and_the_others_go_on() -> None:
     assert [one["line"] for one in done.faults] == [2, 3, 5, 6]
     assert done.code == Exit.INCOMPLETE
     assert NSEC not in done.err
-    assert said("decode", "nonsense").code == Exit.USAGE
+    some = said("decode", "--json", NPUB, "nonsense", ANA)
+    assert [one["type"] for one in some.records] == ["npub", "hex"]
+    assert ([one["argument"] for one in some.faults], some.code) == ([2], Exit.INCOMPLETE)
+    assert said("decode", "a", "b").code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["decode", "nonsense"], "nor 64 hex digits, an address, a relay or name@domain"),
+        (["decode", ""], "not an npub, nsec, note, nprofile, nevent or naddr"),
+        (["decode", f"https://a.example/{NPUB}"], "not an npub"),
+        (["decode", NPUB[:-1]], "the checksum does not fit"),
+        (["encode", "npub", "foo@domain"], "an npub, an nprofile or 64 hex digits do"),
+        (["encode", "note", "zz"], "a note1, a nevent1 or 64 hex digits do"),
+        (["encode", "nevent", NOTE, "-a", "x"], "--author 'x': this names no person"),
+        (["encode", "nprofile", ANA, "-r", "x y"], "'x y' is no relay's address"),
+        (["filter", "-p", "foo"], "-p 'foo': this names no person"),
+        (["filter", "-i", "foo"], "--id 'foo': this names no event"),
+        (["filter", "-t", "e=zz"], "--tag 'zz': this names no event"),
+        (["filter", "-e", "7" * 63], "-e: this names no event"),
+        (["event", "-p", NSEC[:30]], "checksum"),
+    ],
+)
+def test_what_is_no_code_is_told_from_a_damaged_one(words: list[str], says: str) -> None:
+    done = said(*words)
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert says in done.err
+    assert ("checksum" in done.err) == ("checksum" in says)
+    assert NSEC[:30] not in done.err
 
 
 def test_a_secret_key_is_answered_with_its_public_key() -> None:
@@ -131,6 +160,8 @@ def test_codes_are_written() -> None:
     assert code("nprofile", NPUB, "-r", "WSS://relay.example/") == nip19.encode_nprofile(
         ANA, [RELAY]
     )
+    for bare, url in {"relay.example": RELAY, "127.0.0.1:7811": "ws://127.0.0.1:7811"}.items():
+        assert code("nprofile", ANA, "-r", bare) == nip19.encode_nprofile(ANA, [url])
     whole = nip19.encode_nevent(NOTE, [RELAY], ANA, 1)
     assert code("nevent", NOTE, "-r", RELAY, "--author", NPUB, "--kind", "1") == whole
     assert code("nevent", whole) == whole

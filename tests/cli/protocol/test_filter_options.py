@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nostr_client.cli import times
 from nostr_client.cli.protocol import json_lines
 from nostr_client.cli.protocol.filter_options import FilterOptions
 from nostr_client.cli.protocol.json_lines import InputLines
@@ -58,6 +59,25 @@ def test_options_are_a_filter() -> None:
         "limit": 5,
         "search": "so and so",
     }
+
+
+@pytest.mark.parametrize(
+    ("when", "at"),
+    [
+        ("2d ago", NOW - 2 * 86_400),
+        ("2dago", NOW - 2 * 86_400),
+        ("now", NOW),
+        ("1970-01-02T00:01", 86_460),
+        ("3 days", None),
+        ("ago", None),
+    ],
+)
+def test_a_moment_has_the_forms_that_help_promises(when: str, at: float | None) -> None:
+    if at is not None:
+        assert times.since(when, NOW) == at
+        return
+    with pytest.raises(NostrError, match=r"T12:30.*seconds since 1970, now.*2d ago"):
+        times.since(when, NOW)
 
 
 def test_names_at_a_domain_are_asked_for_elsewhere() -> None:
