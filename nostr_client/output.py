@@ -59,7 +59,7 @@ class Output:
     has a record; other notes are not printed. Where a reader has gone away (`| head`),
     BrokenPipeError is raised, which ends a command quietly; where nothing can be written, as on a
     full disk, NotWritten is raised.
-    `quiet`: notes are not printed.
+    `quiet`: notes are not printed; what went wrong is.
     """
 
     def __init__(
@@ -96,8 +96,12 @@ class Output:
     def note(self, text: str, record: Mapping[str, Any] | None = None) -> None:
         """What a person may like to know meanwhile; never part of the result. For programs it is
         `record`, or nothing."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self.fault(text, record)
+
+    def fault(self, text: str, record: Mapping[str, Any] | None = None) -> None:
+        """The same of what went wrong and ends nothing, as one line of many: it is said with
+        `quiet`, too."""
         if not self.json:
             write_line(self._err, safe_text(text))
         elif record:

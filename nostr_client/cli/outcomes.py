@@ -40,8 +40,9 @@ CODES: Final = {
 def say_missed(context: ClientContext, ends: Mapping[str, End], hint: str = "") -> None:
     """Something was shown: say who did not answer, and whether it is known not to be all."""
     if words := in_words(ends.values(), found=True):
-        context.out.note(words + hint, outcome_record(ends.values(), found=True))
         context.exit_code = CODES[outcome_of(ends.values(), found=True)]
+        say = context.out.note if context.exit_code == Exit.DONE else context.out.fault
+        say(words + hint, outcome_record(ends.values(), found=True))
 
 
 def not_found(what: str, ends: Mapping[str, End], hint: str = "") -> CommandError:

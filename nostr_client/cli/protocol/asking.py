@@ -111,10 +111,10 @@ async def gather(
         for filters, urls in alike(routes)
     ]
     ends = await gathering.run(routes, subs)
-    return {url: _as_wanted(end, routes[url]) for url, end in ends.items()}
+    return {url: as_wanted(end, routes[url]) for url, end in ends.items()}
 
 
-def _as_wanted(end: End, filters: Sequence[Filter]) -> End:
+def as_wanted(end: End, filters: Sequence[Filter]) -> End:
     """A relay that holds more than it was asked for has answered."""
     wanted = [filter.limit for filter in filters]
     met = None not in wanted and end.events >= sum(limit or 0 for limit in wanted)

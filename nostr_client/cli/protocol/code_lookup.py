@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nostr_client.cli.outcomes import conclude, not_found
-from nostr_client.cli.protocol.asking import ANSWER_LIMIT, EventPrinter
+from nostr_client.cli.protocol.asking import ANSWER_LIMIT, EventPrinter, as_wanted
 from nostr_client.cli.protocol.filter_options import is_name
 from nostr_client.cli.protocol.json_lines import InputLines
 from nostr_client.errors import InvalidCode, NostrError
-from nostr_client.exits import CommandError, Exit
+from nostr_client.exits import CommandError, Exit, exit_code_of
 from nostr_client.nips import nip19
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
@@ -53,10 +53,13 @@ class CodeLookup:
         self._ends: dict[str, End] = {}
         self._wanted = self._found = 0
         self._problem: NostrError | None = None
+        self._alone = False
+        """There is but one code: the error that the command ends with says it all."""
 
     async def all_of(self, codes: Sequence[str]) -> None:
         """Print what they mean, or without any what standard input names, one a line. Raises
         CommandError where nothing was found."""
+        self._alone = len(codes) == 1
         room = asyncio.Semaphore(AT_ONCE)
 
         async def one(number: int, code: str) -> None:
@@ -72,8 +75,11 @@ class CodeLookup:
                 group.create_task(one(number, code))
         if not self._wanted:
             raise CommandError("nothing to fetch: standard input is empty", Exit.USAGE)
+        self._lines.conclude()
         if not self._found and self._problem is not None:
-            raise self._problem
+            if self._alone:
+                raise self._problem
+            raise CommandError("nothing was found", exit_code_of(self._problem))
         if not self._found:
             raise not_found("nothing was found", self._ends)
         await conclude(self._context, self._client, self._ends, shown=True, nothing="")
@@ -94,14 +100,17 @@ class CodeLookup:
             events = await self._events_of(code)
         except NostrError as error:
             self._problem = self._problem or error
-            self._context.out.note(f"{number}: {error}", {"code": number, "problem": str(error)})
+            self._refuse(number, str(error))
             return
         if events:
             self._found += 1
             await self._printer(events)
         else:
-            words = "not found"
-            self._context.out.note(f"{number}: {words}", {"code": number, "problem": words})
+            self._refuse(number, "not found")
+
+    def _refuse(self, number: int, why: str) -> None:
+        if not self._alone:
+            self._lines.refuse(number, why)
 
     async def _events_of(self, text: str) -> list[Event]:
         """What is here once relays were asked, if need be: by its id an event is what it is."""
@@ -146,7 +155,8 @@ class CodeLookup:
             if self._near:
                 limit = self._seconds
                 asked.add(await courier.fetch_from([wanted.filter], self._near, timeout=limit))
-        self._ends = joined(self._ends, asked.ends)
+        ends = {url: as_wanted(end, [wanted.filter]) for url, end in asked.ends.items()}
+        self._ends = joined(self._ends, ends)
 
 
 class MeantByCode(NamedTuple):

@@ -63,7 +63,7 @@ class FileSet:
                 found = await self._compared(context, client, url, printer if down else None)
             except RelayError as error:
                 unheard += 1
-                context.out.note(str(error), {"relay": url, "problem": str(error)})
+                context.out.fault(str(error), {"relay": url, "problem": str(error)})
                 continue
             if down and found.need:
                 await self._bring(client, url, found.need, printer)

@@ -70,13 +70,13 @@ class InputLines:
         self.refused += 1
         if self.refused <= MOST_TOLD:
             told = {"line": number, "error": why}
-            self._context.out.note(f"line {number}: {why}", told)
+            self._context.out.fault(f"line {number}: {why}", told)
 
     def conclude(self) -> None:
         """Say how many lines were no use, and have the exit code say so where no other does."""
         if self.refused > MOST_TOLD:
             told = {"lines_refused": self.refused}
-            self._context.out.note(f"{self.refused} lines could not be used", told)
+            self._context.out.fault(f"{self.refused} lines could not be used", told)
         if self.refused and self._context.exit_code == Exit.DONE:
             self._context.exit_code = Exit.INCOMPLETE
 

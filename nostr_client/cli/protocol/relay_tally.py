@@ -65,7 +65,7 @@ class RelayTally:
             out.note(_line(record), record)
         if self.refused > MOST_TOLD:
             record = {"not_accepted": self.refused}
-            out.note(f"{self.refused} events were taken by no relay", record)
+            out.fault(f"{self.refused} events were taken by no relay", record)
         if self.refused:
             all_unheard = self.unheard == self.refused and not self.taken
             self._context.exit_code = Exit.NO_ANSWER if all_unheard else Exit.NOT_ACCEPTED
@@ -79,7 +79,7 @@ class RelayTally:
     def _tell(self, line: int, words: str) -> None:
         if self.refused <= MOST_TOLD:
             where = f"line {line}: " if line else ""
-            self._context.out.note(f"{where}{words}", {"line": line or None, "error": words})
+            self._context.out.fault(f"{where}{words}", {"line": line or None, "error": words})
 
 
 def published_record(result: Posted | NotPosted, line: int, own: str = "") -> dict[str, Any]:

@@ -41,7 +41,10 @@ def req(
     options: FilterOptions,
     stdin: Stdin = False,
     stream: Annotated[
-        bool, Option("--stream", help="Go on with what comes, until you end it.")
+        bool,
+        Option(
+            "--stream", help="Go on with what comes, until you end it; --timeout does not end it."
+        ),
     ] = False,
     paginate: Annotated[
         bool, Option("--paginate", help="Read on, page by page, until there is no more.")
@@ -205,14 +208,15 @@ class _FilterQuestion:
 
         printer = EventPrinter(self._context)
         routes, _ = await routes_of(client, await self.source.all(client), self.relays)
-        patience = Patience(self._context.timeout)
 
         def tell(ended: Ended) -> None:
             words = safe_line(str(ended.cause), WORDS_SHOWN)
             record = {"relay": ended.url, "how": ended.cause.how.value, "problem": words}
             self._context.out.note(f"{ended.url}: {ended.cause.how.value} ({words})", record)
 
-        ends = await gather(client, routes, printer, live=True, patience=patience, on_ended=tell)
+        ends = await gather(
+            client, routes, printer, live=True, patience=Patience(None), on_ended=tell
+        )
         nothing = "no event came"
         await conclude(self._context, client, ends, shown=printer.shown > 0, nothing=nothing)
 

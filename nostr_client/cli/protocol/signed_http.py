@@ -62,7 +62,7 @@ def curl(
         _write(answer.body)
     context.exit_code = _code_of(answer.status)
     if context.exit_code != Exit.DONE and not context.json:
-        context.out.note(f"the server answered with status {answer.status}")
+        context.out.fault(f"the server answered with status {answer.status}")
 
 
 def admin(

@@ -23,7 +23,8 @@ NPUB = nip19.encode_npub(ALICE.public_key.hex)
 async def test_codes_lead_to_events_wherever_they_are(home: Home) -> None:
     profile = Draft(0, '{"name":"alice"}').sign(ALICE, 1_700_000_000)
     article = Draft(30023, "long", (("d", "x"),)).sign(ALICE, 1_700_000_000)
-    async with ScriptedRelay(honest([profile, article, note("hello")])) as theirs:
+    held = [profile, article, note("hello")]
+    async with ScriptedRelay(honest(held, hints=True)) as theirs:
         listed = Draft(10002, "", (("r", theirs.url),)).sign(ALICE, 1_700_000_000)
         async with ScriptedRelay(honest([listed])) as ours:
             home.configure([ours.url])
@@ -39,6 +40,13 @@ async def test_codes_lead_to_events_wherever_they_are(home: Home) -> None:
             assert (some.code, some.record["id"]) == (Exit.INCOMPLETE, profile.id)
             assert "1: not found" in some.err
             assert "4: " in some.err
+            told = await home.run("fetch", "--json", "--quiet", given=f"{NPUB}\nnonsense\n")
+            assert told.code == Exit.INCOMPLETE
+            assert {*json.loads(told.err)} == {"line", "error"}
+            assert json.loads(told.err)["line"] == 2
+            held.append(note("later", at=1_700_000_100))
+            fewer = await home.run("fetch", NPUB, "-k", "1", "-l", "1")
+            assert (fewer.code, len(fewer.records)) == (Exit.DONE, 1), fewer.err
 
             where = await home.run("outbox", NPUB, "--json")
             assert set(where.record) == {
@@ -52,6 +60,8 @@ async def test_codes_lead_to_events_wherever_they_are(home: Home) -> None:
     other = nip19.encode_npub(SecretKey.generate().public_key.hex)
     assert (await home.run("outbox", other)).code == Exit.NO_ANSWER
     nsec = nip19.encode_nsec(SecretKey.generate())
+    wrong = await home.run("fetch", "zzz")
+    assert (wrong.code, wrong.err.count("\n")) == (Exit.USAGE, 1), wrong.err
     refused = await home.run("fetch", nsec)
     assert refused.code == Exit.USAGE
     assert nsec not in refused.err + refused.out

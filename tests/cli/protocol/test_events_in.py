@@ -34,6 +34,8 @@ def test_events_are_verified() -> None:
     assert [one["id"] for one in bad.records] == [ONE.id]
     assert "\u202e" not in bad.out
     assert said("verify").code == 0
+    quiet = [said(verb, "-q", given=b"no use\n") for verb in ("verify", "decode", "filter")]
+    assert all("line 1: " in one.err for one in quiet), quiet
 
 
 CASES: list[tuple[list[str], Sequence[object]]] = [

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+
+import pytest
 
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft
 from nostr_client.protocol.keys import SecretKey
-from tests.cli.conftest import DEAD, Home
-from tests.net.scripted import ALICE, ScriptedRelay, honest, note
+from tests.cli.conftest import DEAD, LIMIT, Home
+from tests.net.scripted import ALICE, Peer, ScriptedRelay, honest, note
 from tests.routing.moody import Relay
 
 NOTES = [note(f"note {n}", at=1_700_000_000 + n) for n in range(6)]
@@ -99,6 +102,27 @@ async def test_what_is_waited_for_comes_or_not(home: Home) -> None:
         late = await home.run(*arguments)
         assert (late.code, late.out) == (Exit.TIMED_OUT, "")
         assert json.loads(late.err)["outcome"] == "nothing there"
+
+
+@pytest.mark.slow
+async def test_a_stream_outlasts_the_time_for_what_is_stored(home: Home) -> None:
+    async def late(peer: Peer) -> None:
+        _, wire, *_ = await peer.next("REQ")
+        await peer.send("EOSE", wire)
+        await asyncio.sleep(0.15)  # longer than the relay has for what it stores
+        await peer.event(wire, NOTES[0])
+        await peer.hang()
+
+    async with ScriptedRelay(late) as relay:
+        process = await home.start("req", "-k", "1", "--stream", "--timeout", "0.01", relay.url)
+        assert process.stdout
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), LIMIT)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.communicate()
+        assert NOTES[0].id.encode() in line
 
 
 async def test_a_key_in_an_argument_is_refused_and_not_said_back(home: Home) -> None:
