@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from nostr_client.errors import InvalidData, NostrError, RelayError, ReleaseRefused
+from nostr_client.errors import InvalidData, NostrError, RelayError, ReleaseRefused, StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.releases import bundle_installer
 from nostr_client.releases.evidence import (
@@ -49,13 +49,18 @@ class Proven(msgspec.Struct, frozen=True):
 
 
 async def prove(
-    installation: Installation, offers: Sequence[ReleaseOffer], platform: str = ""
+    installation: Installation,
+    offers: Sequence[ReleaseOffer],
+    platform: str = "",
+    *,
+    must_remember: bool = True,
 ) -> Proven:
     """What is offered: the one file that is given, or the newest for `platform`, by default this.
 
-    What they prove is remembered, before anything is refused. That one offer cannot be read is no
-    error while another can. Raises ReleaseRefused, StoreError, and what went wrong with all offers
-    (RelayError, InvalidData).
+    What they prove is remembered, before anything is refused; unless it `must` be, a folder that
+    cannot be written is no error: whoever only asks may ask of another one's installation. That one
+    offer cannot be read is no error while another can. Raises ReleaseRefused, StoreError, and what
+    went wrong with all offers (RelayError, InvalidData).
     """
     keys = await asyncio.to_thread(installation.must_have_keys)
     known = await asyncio.to_thread(installation.known)
@@ -67,7 +72,11 @@ async def prove(
         except (RelayError, InvalidData) as error:
             problems.append(error)
         else:
-            known = await asyncio.to_thread(installation.remember, tuple(events.values()))
+            try:
+                known = await asyncio.to_thread(installation.remember, tuple(events.values()))
+            except StoreError:
+                if must_remember:
+                    raise
     if problems and len(problems) == len(offers):
         raise problems[0]
     every = tuple(events.values())

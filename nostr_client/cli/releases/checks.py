@@ -93,9 +93,9 @@ async def _verify(
 
     async def proven() -> Proven:
         if not places:
-            return await prove(here, [offer])
+            return await prove(here, [offer], must_remember=False)
         async with offers_at(context, places_named(context, places)) as others:
-            return await prove(here, [offer, *others])
+            return await prove(here, [offer, *others], must_remember=False)
 
     found, born = await proven(), born_with()
     check_bundle(offer.data, found.file)

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from nostr_client.errors import StoreError
 from nostr_client.exits import Exit
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
+from nostr_client.releases.installation import Installation
 from nostr_client.releases.key_change import KeyChange, changes_from
 from nostr_client.releases.origin import ReleaseKeys
 from nostr_client.version import __version__
@@ -64,7 +66,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
-def test_whose_a_file_is(folder: Path, tmp_path: Path) -> None:
+def test_whose_a_file_is(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = bundle(tmp_path, "0.2.0")
     shown = said("app", "show")
     assert (shown.code, "born without a release key" in shown.out) == (0, True)
@@ -81,6 +83,14 @@ def test_whose_a_file_is(folder: Path, tmp_path: Path) -> None:
     assert named.code == 0, named.err
     other = said("app", "trust", NEXT_NPUB)
     assert (other.code, "another key follows only where" in other.err) == (Exit.USAGE, True)
+    with monkeypatch.context() as read_only:
+
+        def refuse(*_: object) -> None:
+            raise StoreError("cannot write")
+
+        read_only.setattr(Installation, "remember", refuse)
+        assert said("app", "verify", str(file), "--offline").code == 0
+        assert said("app", "update", "--from", str(file), "--json").code == Exit.ERROR
     [good] = said("app", "verify", str(file), "--offline", "--json").records
     assert (good["version"], good["signed_by"]) == ("0.2.0", KEYS.release_key)
     assert good["born_key"]
