@@ -7,12 +7,15 @@ from enum import IntEnum
 from typing import Any
 
 from nostr_client.errors import (
+    ConnectFailed,
+    ConnectionLost,
     DecryptionFailed,
     InvalidData,
     ListNotRead,
     NostrError,
     NotConfirmed,
     PublishFailed,
+    RelayTimeout,
     SecretFound,
     SignerUnavailable,
     SigningRefused,
@@ -72,6 +75,9 @@ _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
     (NotConfirmed, Exit.USAGE),
     (SigningRefused, Exit.LOCKED),
     (ListNotRead, Exit.NOT_READ),
+    (ConnectFailed, Exit.NO_ANSWER),
+    (ConnectionLost, Exit.NO_ANSWER),
+    (RelayTimeout, Exit.NO_ANSWER),
     (InvalidData, Exit.USAGE),  # whatever the network says wrongly is dropped long before
 )
 

@@ -29,6 +29,7 @@ from nostr_client.paths import Paths
 from nostr_client.paths import paths as default_paths
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.pace import Pace
+from nostr_client.routing.address_policy import relay_urls
 from nostr_client.signing.guards import Consent, Guard, nobody
 from nostr_client.signing.signer import Signer
 from nostr_client.tasks import OwnedTasks, steadily
@@ -97,7 +98,8 @@ class NostrClient(ClientReading):
         (`routing.kill_switches`, `routing.list_loss`). What one objects to is signed if `consent`
         says so, and else refused (NotConfirmed); `signing.guards.consent_to` is one for scripts.
 
-        Raises StoreError, ConfigError, InvalidKey.
+        Raises StoreError, InvalidKey; ConfigError, also for one of `relays` that is not the URL of
+        a relay.
         """
         # Every room there is: loaded once a client opens, and not where one is only spoken of.
         from nostr_client.accounts.keyfiles import KeyFiles
@@ -111,7 +113,9 @@ class NostrClient(ClientReading):
 
             signer = await Accounts(where).signer_given(signer)
         settings = config or load_config(where.config / "config.toml")
-        chosen = settings.relays if relays is None else tuple(relays)  # None: the starters
+        chosen = (
+            settings.relays if relays is None else tuple(relay_urls(relays))
+        )  # None: the starters
         own = KeyFiles.of(where).own_keys
         keys = ClientKeys.of(
             signer,

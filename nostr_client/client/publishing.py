@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 
 from nostr_client.client.rooms_on_demand import RoomsOnDemand
 from nostr_client.client.streams import Stream, streaming
-from nostr_client.errors import ConfigError
 from nostr_client.nips import nip19
 from nostr_client.protocol.event import Draft, Event
-from nostr_client.routing.address_policy import relay_url
+from nostr_client.routing.address_policy import relay_urls
 
 if TYPE_CHECKING:
     from nostr_client.net.report import Answer
@@ -117,8 +116,9 @@ class ClientPublishing(RoomsOnDemand):
         A replaceable event of the account (profile, follow list, any list) is refused here: it
         goes through its own room (`profiles`, `follows`, `relays`) or `guard.edit`, which read the
         newest version first, so that nothing is overwritten unread.
-        Raises InvalidEvent, SignerError, StoreError; ConfigError if none of `relays` is the URL of
-        a relay. That no relay takes it is no error (`posted.raise_if_failed()` makes it one).
+        Raises InvalidEvent, SignerError, StoreError; ConfigError for one of `relays` that is not
+        the URL of a relay. That no relay takes it is no error
+        (`posted.raise_if_failed()` makes it one).
         """
         urls = self._given(relays)
         if isinstance(what, Event):
@@ -198,11 +198,9 @@ class ClientPublishing(RoomsOnDemand):
 
     def _given(self, urls: Collection[str] | None) -> list[str] | None:
         """Relay URLs that whoever calls gives for this one question: they may be dialled. Raises
-        ConfigError if there are some, and none is the URL of a relay."""
+        ConfigError for one that is not the URL of a relay."""
         if urls is None:
             return None
-        self.book.policy.allow(urls)
-        spelled = list(dict.fromkeys(url for text in urls if (url := relay_url(text))))
-        if urls and not spelled:
-            raise ConfigError("none of the relays given has the URL of one: ws:// or wss://")
+        spelled = relay_urls(urls)
+        self.book.policy.allow(spelled)
         return spelled

@@ -46,7 +46,7 @@ class ClientReading(ClientPublishing):
         they lead: hand on a stranger's only through `book.policy.from_stranger`. Takes at most
         `timeout` seconds; offline it is what the store has. It holds all it found in memory:
         `history` does not. Raises TypeError for what is no Filter (`Filter.of(kinds=[1])`,
-        `Filter.from_dict({...})`), StoreError; ConfigError if none of `relays` is the URL of one.
+        `Filter.from_dict({...})`), StoreError; ConfigError for one of `relays` that is no URL.
         """
         _check_filters(filters)
         urls = self._given(relays)
@@ -138,8 +138,8 @@ class ClientReading(ClientPublishing):
 
         A relay has `timeout` seconds for the comparison; what was compared by then counts, and its
         `compared.end` says that it is not all. Raises TypeError, ValueError for another direction,
-        StoreError, and ConfigError for a filter with a `limit` or a `search`, or if none of
-        `relays` is the URL of one.
+        StoreError, and ConfigError for a filter with a `limit` or a `search`, or for one of
+        `relays` that is not the URL of a relay.
         """
         from nostr_client.client.reconciling import Direction, reconciled
 

@@ -26,6 +26,8 @@ def run_command_line(root: Group, program: str, arguments: Sequence[str]) -> int
     remember_arguments(arguments)
     if root.version and list(arguments[:1]) == ["--version"]:
         return write_words(root.version)
+    if list(arguments[:1]) == ["help"] and "help" not in root.members:
+        arguments = [*arguments[1:], "--help"]
     path: list[str] = []
     try:
         found, words = find(root, arguments, path)

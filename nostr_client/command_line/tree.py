@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import (
     TYPE_CHECKING,
+    Annotated,
     Any,
     Final,
     Literal,
@@ -49,6 +50,13 @@ class Argument(NamedTuple):
 
     metavar: str
     help: str = ""
+
+
+class LeftOut(NamedTuple):
+    """Fields of a record that are no parameters of this command: `Annotated[Record, LeftOut(...)]`.
+    They keep their defaults."""
+
+    names: tuple[str, ...]
 
 
 class Parameter(NamedTuple):
@@ -106,8 +114,8 @@ class Command(NamedTuple):
         """Those of the function, then the common ones."""
         found: list[Parameter] = []
         for name, (annotation, default) in _own(self.function).items():
-            if _is_record(annotation):
-                found += _fields(annotation)
+            if fields := _fields_in(annotation):
+                found += _fields(_record_in(annotation), fields)
             else:
                 found.append(_parameter(name, annotation, default))
         return [*found, *self.common.values()]
@@ -115,9 +123,9 @@ class Command(NamedTuple):
     def run(self, context: Context, values: dict[str, Any]) -> None:
         """Call the function with the values of its own parameters."""
         for name, (annotation, _) in _own(self.function).items():
-            if _is_record(annotation):
-                fields = {field: values.pop(field) for field in annotation._fields}
-                values[name] = annotation(**fields)
+            if fields := _fields_in(annotation):
+                given = {field: values.pop(field) for field in fields}
+                values[name] = _record_in(annotation)(**given)
         self.function(context, **values)
 
 
@@ -228,15 +236,23 @@ def _own(function: Function) -> dict[str, tuple[Any, Any]]:
     return {name: (kinds[name], defaults.get(name, REQUIRED)) for name in names[1:]}
 
 
-def _is_record(kind: Any) -> bool:
-    return isinstance(kind, type) and hasattr(kind, "_fields")
+def _record_in(annotation: Any) -> Any:
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def _fields(record: Any) -> list[Parameter]:
-    """What a record of parameters holds."""
+def _fields_in(annotation: Any) -> list[str]:
+    """The names of a record's fields that are parameters; none where it is no record."""
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    without = {name for mark in marks if isinstance(mark, LeftOut) for name in mark.names}
+    names = getattr(_record_in(annotation), "_fields", ())
+    return [name for name in names if name not in without]
+
+
+def _fields(record: Any, names: Iterable[str]) -> list[Parameter]:
+    """What of a record of parameters has one of `names`."""
     kinds = get_type_hints(record, include_extras=True)
     defaults = record._field_defaults
-    return [_parameter(name, kinds[name], defaults.get(name, REQUIRED)) for name in record._fields]
+    return [_parameter(name, kinds[name], defaults.get(name, REQUIRED)) for name in names]
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> Parameter:

@@ -86,7 +86,7 @@ async def get(
         async with asyncio.timeout(timeout):
             for _ in range(redirects + 1):
                 target = _target(url, request.dial)
-                answer = await _get_one(target, request)
+                answer = await _get_one(url, target, request)
                 location = answer.headers.get("location")
                 if answer.status not in _REDIRECTS or location is None or redirects == 0:
                     return answer
@@ -118,7 +118,7 @@ async def send(
     request = _Request(dial, "*/*", max_bytes, headers or {}, method, body, on_sent)
     try:
         async with asyncio.timeout(timeout):
-            return await _get_one(_target(url, dial), request)
+            return await _get_one(url, _target(url, dial), request)
     except TimeoutError:
         raise RelayTimeout(url, f"{request.step}: not done within {timeout:g} s") from None
 
@@ -187,10 +187,11 @@ def _follow(url: str, location: str) -> str:
     return following
 
 
-async def _get_one(target: str, request: _Request) -> Response:
+async def _get_one(url: str, target: str, request: _Request) -> Response:
+    named = f"{url.strip().partition('://')[0].lower()}://{target.partition('://')[2]}"
     host, port, secure = host_and_port(target)
     request.step = "connect"
-    sock = await open_socket(target, host, port, request.dial)
+    sock = await open_socket(named, host, port, request.dial)
     try:
         context = None
         if secure:
@@ -202,9 +203,9 @@ async def _get_one(target: str, request: _Request) -> Response:
     except BaseException as error:
         sock.close()
         if isinstance(error, ssl.SSLError):
-            raise ConnectFailed(target, str(error.reason or error), ConnectStep.TLS) from error
+            raise ConnectFailed(named, str(error.reason or error), ConnectStep.TLS) from error
         if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-            raise ConnectFailed(target, str(error.strerror or error), ConnectStep.TLS) from error
+            raise ConnectFailed(named, str(error.strerror or error), ConnectStep.TLS) from error
         raise
     try:
         request.step = "answer"
@@ -212,7 +213,7 @@ async def _get_one(target: str, request: _Request) -> Response:
     except OSError as error:
         if isinstance(error, TimeoutError):
             raise
-        raise ConnectFailed(target, str(error.strerror or error), ConnectStep.HTTP) from error
+        raise ConnectFailed(named, str(error.strerror or error), ConnectStep.HTTP) from error
     finally:
         writer.transport.abort()
         with suppress(OSError):

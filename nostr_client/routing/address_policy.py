@@ -21,9 +21,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Final, Literal
 
-from nostr_client.errors import InvalidData
+from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.net.dial import DialPolicy
 from nostr_client.protocol.urls import host_of, is_private_host, normalize_relay_url
+from nostr_client.redact import redacted
+from nostr_client.safe_text import safe_line
 
 StrangersRelays = Literal["asked", "always", "never"]
 """When relays are dialled that only people name whom nobody here follows: when the person asks for
@@ -40,6 +42,19 @@ def relay_url(text: str) -> str:
         return normalize_relay_url(text)
     except InvalidData:
         return ""
+
+
+def relay_urls(texts: Iterable[str]) -> list[str]:
+    """The one spelling of each relay URL that whoever calls gives, once. Raises ConfigError for one
+    that is none, and names it."""
+    found: dict[str, None] = {}
+    for text in texts:
+        url = relay_url(text)
+        if not url:
+            shown = safe_line(redacted(text), 80)
+            raise ConfigError(f"{shown!r} is not the URL of a relay: ws:// or wss://")
+        found[url] = None
+    return list(found)
 
 
 @lru_cache(maxsize=8192)

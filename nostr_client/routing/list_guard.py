@@ -273,11 +273,30 @@ class ListGuard:
             yield
 
 
+_COMMANDS: Final = {
+    kinds.METADATA: "profile set",
+    kinds.FOLLOWS: "follow` and `unfollow",
+    kinds.MUTES: "mute",
+    kinds.RELAY_LIST: "relays",
+    kinds.BOOKMARKS: "bookmark",
+    kinds.BLOCKED_RELAYS: "relays block",
+    kinds.SEARCH_RELAYS: "search-relay",
+    kinds.PRIVATE_RELAYS: "private-relay",
+    kinds.DM_RELAYS: "dm relays",
+    kinds.MEDIA_SERVERS: "blossom",
+}
+"""What changes a list of a kind on the command line."""
+
+
 def refuse_list(kind: int) -> None:
     """Raises InvalidEvent for a replaceable kind, or a list with a name (NIP-51): `ListGuard.edit`
     alone publishes these."""
     if kind_class(kind) is KindClass.REPLACEABLE or kind in SETS:
-        raise InvalidEvent("a list is changed through guard.edit, which reads it first")
+        command = _COMMANDS.get(kind)
+        way = f"the command `{command}` does that, and in a program" if command else "in a program"
+        raise InvalidEvent(
+            f"kind {kind} is a list, which is read before it is changed: {way} guard.edit"
+        )
 
 
 def _with_changes(base: Event | None, carried: Sequence[VersionChange]) -> Event | None:

@@ -17,6 +17,7 @@ from nostr_client import tasks
 from nostr_client.client import NostrClient
 from nostr_client.config import ClientConfig
 from nostr_client.errors import (
+    ConfigError,
     InvalidEvent,
     InvalidKey,
     ListNotRead,
@@ -418,6 +419,11 @@ async def test_what_is_no_filter_is_said_at_once(tmp_path: Path) -> None:
                 await c.fetch(wrong)
             with pytest.raises(TypeError, match="a filter is a Filter"):
                 await anext(c.feed(wrong))
+        with pytest.raises(ConfigError, match="'foo' is not the URL of a relay"):
+            await c.fetch(Filter.of(kinds=[1]), relays=["wss://relay.example", "foo"])
+    with pytest.raises(ConfigError, match="'foo' is not the URL of a relay"):
+        async with client(tmp_path, relays=["foo"]):
+            pass
 
 
 async def test_a_script_gives_tags_and_names_events_by_their_codes(tmp_path: Path) -> None:

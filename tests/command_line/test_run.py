@@ -18,7 +18,7 @@ from nostr_client.command_line.context import Context
 from nostr_client.command_line.run import run_command_line
 from nostr_client.command_line.tree import DEBUG, JSON, Group
 from nostr_client.command_line.waiting import Terminated, wait_for
-from nostr_client.errors import StoreError
+from nostr_client.errors import ConnectFailed, RelayTimeout, StoreError
 from nostr_client.exits import CommandError, Exit
 from nostr_client.settings import InvalidSettings
 from nostr_client.tasks import together
@@ -39,6 +39,8 @@ def ended(error: BaseException, *options: str) -> int:
 ENDINGS: list[tuple[Callable[[], BaseException], int, str]] = [
     (lambda: StoreError("no room"), 1, "no room"),
     (lambda: CommandError("not here", Exit.NOT_FOUND), 4, "not here"),
+    (lambda: ConnectFailed("https://a.example/", "no"), 7, "https://a.example/: no"),
+    (lambda: RelayTimeout("https://a.example/", "late"), 7, "https://a.example/: late"),
     (lambda: FileNotFoundError(errno.ENOENT, "No such file", "x.json"), 1, "x.json: No such file"),
     (lambda: ExceptionGroup("g", [ExceptionGroup("h", [StoreError("a")])]), 1, "a"),
     (lambda: ExceptionGroup("g", [StoreError("a"), StoreError("b")]), 1, "a"),
@@ -223,3 +225,10 @@ def test_a_signal_lets_a_command_clean_up(
     assert run_command_line(root, "p", ["work"]) == code
     assert cleaned == [True]
     assert capsys.readouterr() == ("", "")
+
+
+def test_help_is_a_word_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, options in ((["help"], ["--help"]), (["help", "req"], ["req", "--help"])):
+        assert run_command(words) == run_command(options) == 0
+        shown = capsys.readouterr().out
+        assert shown[: len(shown) // 2] == shown[len(shown) // 2 :]

@@ -137,8 +137,8 @@ async def test_a_redirect_leads_neither_home_nor_out_of_https(
         with pytest.raises(InvalidData, match="away from https"):
             await get(site.url("/", "https"), DialOptions(private=True, tls=client), redirects=1)
 
-    async def redirect(target: str, request: Any) -> http.Response:
-        return await real(target, request) if "private" in target else moved
+    async def redirect(url: str, target: str, request: Any) -> http.Response:
+        return await real(url, target, request) if "private" in target else moved
 
     moved = http.Response(302, {"location": "https://private.localhost/"}, b"")
     real = http._get_one

@@ -17,7 +17,7 @@ from nostr_client.cli.command import add_pure_command
 from nostr_client.cli.protocol.filter_options import FilterOptions
 from nostr_client.cli.protocol.json_lines import InputLines, Line
 from nostr_client.cli.protocol.verify import checked
-from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.tree import Argument, Group, LeftOut, Option
 from nostr_client.errors import InvalidFilter
 from nostr_client.exits import CommandError, Exit
 from nostr_client.protocol.event import MALFORMED, Tags, reason_of
@@ -59,7 +59,7 @@ def filter_(
         list[str], Argument("[JSON...]", "Filters, as a REQ has them: any of them may match.")
     ],
     *,
-    options: FilterOptions,
+    options: Annotated[FilterOptions, LeftOut(("search",))],
     invert: Annotated[
         bool, Option("--invert", help="Print those that do not match.", short="-v")
     ] = False,
@@ -104,7 +104,7 @@ def filters_of(texts: Sequence[str], options: FilterOptions) -> list[Filter]:
         if one.unknown:
             raise InvalidFilter(f"not an element of a filter: {', '.join(one.unknown)}")
         if one.search is not None:
-            words = "--search is for relays and for what is stored here: `nostr-client search`"
+            words = "a search is for relays and for what is stored here: `nostr-client search`"
             raise CommandError(words, Exit.USAGE)
     return found
 

@@ -9,9 +9,9 @@ from nostr_client.cli.command import ASKING, add_command
 from nostr_client.cli.protocol.filter_options import FilterOptions
 from nostr_client.cli.protocol.filter_source import FilterSource
 from nostr_client.cli.protocol.relay_arguments import Auth, relays_given
-from nostr_client.command_line.tree import Argument, Group, Option
+from nostr_client.command_line.tree import Argument, Group, LeftOut, Option
 from nostr_client.command_line.waiting import wait_for
-from nostr_client.exits import CommandError, Exit
+from nostr_client.exits import Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
@@ -27,7 +27,7 @@ def reconcile(
     context: ClientContext,
     relays: Annotated[list[str], Argument(metavar="RELAY...", help="One after the other.")],
     *,
-    options: FilterOptions,
+    options: Annotated[FilterOptions, LeftOut(("limit", "search"))],
     down: Annotated[bool, Option("--down", help="Bring here what only the relay has.")] = False,
     up: Annotated[bool, Option("--up", help="Send the relay what only we have.")] = False,
     both: Annotated[bool, Option("--both", help="Both of that.")] = False,
@@ -43,8 +43,6 @@ def reconcile(
     is printed, one event a line, and what only the file has is sent.
     """
     urls = relays_given(relays)
-    if options.limit is not None or options.search:
-        raise CommandError("a set has neither a limit nor words: leave them out", Exit.USAGE)
     source = FilterSource(context, options, may_read=False)
     ways = (down or both, up or both)
     login = context.signer() if auth else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from nostr_client.exits import Exit
+from nostr_client.exits import Exit, exit_code_of
 from nostr_client.net.outcome import WORDS_SHOWN
 from nostr_client.safe_text import safe_line
 
@@ -24,6 +24,8 @@ class RelayTally:
     def __init__(self, context: ClientContext, own: str = "") -> None:
         self.taken = self.refused = self.unheard = 0
         """Events that some relay took, that none took, and of these those that none answered."""
+        self._misused = 0
+        """Events of these that are not sent at all, as they are wrong."""
         self._context = context
         self._own = own
         self._accepted: Counter[str] = Counter()
@@ -37,6 +39,7 @@ class RelayTally:
 
         if isinstance(result, NotPosted):
             self.refused += 1
+            self._misused += exit_code_of(result.error) is Exit.USAGE
             self._tell(line, str(result.error))
             return
         answers = [answer for answer in result.report.answers if answer.url != self._own]
@@ -68,7 +71,9 @@ class RelayTally:
             out.fault(f"{self.refused} events were taken by no relay", record)
         if self.refused:
             all_unheard = self.unheard == self.refused and not self.taken
-            self._context.exit_code = Exit.NO_ANSWER if all_unheard else Exit.NOT_ACCEPTED
+            all_misused = self._misused == self.refused and not self.taken
+            code = Exit.NO_ANSWER if all_unheard else Exit.NOT_ACCEPTED
+            self._context.exit_code = Exit.USAGE if all_misused else code
 
     def _count_answer(self, answer: Answer) -> None:
         counters = {True: self._accepted, False: self._refused, None: self._silent}

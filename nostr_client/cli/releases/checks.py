@@ -132,4 +132,6 @@ async def _verify_keyless(offer: FileOffer) -> None:
     signers = signers_of(offer.given, events)
     names = ", ".join(map(encode_npub, signers)) or "nobody that is known here"
     record = {"refused": "keyless", "sha256": offer.given, "signed_by": signers}
-    raise CommandError(f"signed by {names}; but {BORN_WITHOUT}", Exit.ERROR, record)
+    raise CommandError(
+        f"sha256 {offer.given}, signed by {names}; but {BORN_WITHOUT}", Exit.ERROR, record
+    )

@@ -100,6 +100,10 @@ def test_what_is_unchecked_and_odd_is_passed_safely() -> None:
 
 
 def test_what_cannot_be_looked_for_is_said() -> None:
+    for command, left_out in {"filter": ["--search"], "reconcile": ["--search", "--limit"]}.items():
+        shown = said(command, "--help").out
+        assert "--since" in shown
+        assert not [option for option in left_out if option in shown]
     for words in (["--search", "x"], ['{"search":"x"}'], ['{"what":1}'], ["no filter"], ["[]"]):
         done = said("filter", *words, given=ALL)
         assert (done.code, done.out) == (Exit.USAGE, ""), words

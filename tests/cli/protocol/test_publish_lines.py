@@ -61,6 +61,7 @@ async def test_drafts_become_events_and_reach_relays(home: Home) -> None:
         assert [event.content for event in held] == ["one", "two"]
         listed = await home.run("event", "-k", "3", relay.url, **KEY)
         assert (listed.code, len(held)) == (Exit.USAGE, 2)
+        assert "`follow` and `unfollow`" in listed.err
     gone = await home.run("event", "-c", "lost", DEAD, "--json", **KEY)
     assert gone.code == Exit.NO_ANSWER
     assert gone.record["content"] == "lost"
@@ -98,6 +99,8 @@ async def test_lines_are_sent_in_order_and_reported_by_relay(home: Home) -> None
         assert (nobody.code, nobody.err.count("\n")) == (Exit.NOT_ACCEPTED, 1)
         assert "watched" in nobody.record["error"]
         assert (await home.run("publish", relay.url, given="")).code == Exit.DONE
+        mutes = await home.run("publish", relay.url, given='{"kind":10000}', **KEY)
+        assert (mutes.code, "`mute`" in mutes.err) == (Exit.USAGE, True)
     lost = await home.run("publish", DEAD, "--json", given=note("lost").json.decode())
     assert lost.code == Exit.NO_ANSWER
     assert set(lost.record) == {"line", "id", "accepted", "refused", "unanswered", "error"}
