@@ -52,9 +52,9 @@ class Argument(NamedTuple):
     help: str = ""
 
 
-class LeftOut(NamedTuple):
-    """Fields of a record that are no parameters of this command: `Annotated[Record, LeftOut(...)]`.
-    They keep their defaults."""
+class FieldsLeftOut(NamedTuple):
+    """Fields of a record that are no parameters of this command, and keep their defaults:
+    `Annotated[Record, FieldsLeftOut(("name",))]`."""
 
     names: tuple[str, ...]
 
@@ -243,7 +243,7 @@ def _record_in(annotation: Any) -> Any:
 def _fields_in(annotation: Any) -> list[str]:
     """The names of a record's fields that are parameters; none where it is no record."""
     marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    without = {name for mark in marks if isinstance(mark, LeftOut) for name in mark.names}
+    without = {name for mark in marks if isinstance(mark, FieldsLeftOut) for name in mark.names}
     names = getattr(_record_in(annotation), "_fields", ())
     return [name for name in names if name not in without]
 

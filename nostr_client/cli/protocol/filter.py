@@ -17,7 +17,7 @@ from nostr_client.cli.command import add_pure_command
 from nostr_client.cli.protocol.filter_options import FilterOptions
 from nostr_client.cli.protocol.json_lines import InputLines, Line
 from nostr_client.cli.protocol.verify import checked
-from nostr_client.command_line.tree import Argument, Group, LeftOut, Option
+from nostr_client.command_line.tree import Argument, FieldsLeftOut, Group, Option
 from nostr_client.errors import InvalidFilter
 from nostr_client.exits import CommandError, Exit
 from nostr_client.protocol.event import MALFORMED, Tags, reason_of
@@ -59,7 +59,7 @@ def filter_(
         list[str], Argument("[JSON...]", "Filters, as a REQ has them: any of them may match.")
     ],
     *,
-    options: Annotated[FilterOptions, LeftOut(("search",))],
+    options: Annotated[FilterOptions, FieldsLeftOut(("search",))],
     invert: Annotated[
         bool, Option("--invert", help="Print those that do not match.", short="-v")
     ] = False,

@@ -9,7 +9,7 @@ from nostr_client.cli.command import ASKING, add_command
 from nostr_client.cli.protocol.filter_options import FilterOptions
 from nostr_client.cli.protocol.filter_source import FilterSource
 from nostr_client.cli.protocol.relay_arguments import Auth, relays_given
-from nostr_client.command_line.tree import Argument, Group, LeftOut, Option
+from nostr_client.command_line.tree import Argument, FieldsLeftOut, Group, Option
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import Exit
 
@@ -27,7 +27,7 @@ def reconcile(
     context: ClientContext,
     relays: Annotated[list[str], Argument(metavar="RELAY...", help="One after the other.")],
     *,
-    options: Annotated[FilterOptions, LeftOut(("limit", "search"))],
+    options: Annotated[FilterOptions, FieldsLeftOut(("limit", "search"))],
     down: Annotated[bool, Option("--down", help="Bring here what only the relay has.")] = False,
     up: Annotated[bool, Option("--up", help="Send the relay what only we have.")] = False,
     both: Annotated[bool, Option("--both", help="Both of that.")] = False,
