@@ -179,6 +179,14 @@ class ClientContext(Context):
         locked = account is not None and account.protection is Protection.PASSWORD
         return None if locked and self.given_password is None else self.signer()
 
+    def why_no_signer(self) -> str:
+        """Why `signer_at_hand` is None, for whoever wants something signed."""
+        try:
+            self.must_hold_key()
+        except CommandError as error:
+            return str(error)
+        return f"a password is needed: give it {secret_input.BY_SCRIPTS}"
+
     @asynccontextmanager
     async def writing(
         self, signer: Signer, *, earlier: float = EARLIER_LIMIT

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nostr_client.cli.protocol.json_lines import InputLines
     from nostr_client.cli.protocol.relay_tally import RelayTally
     from nostr_client.client import NostrClient
-    from nostr_client.protocol.event import Draft
+    from nostr_client.protocol.event import Draft, Event
     from nostr_client.signing.signer import Signer
 
 PUBLISH_LIMIT: Final = 10.0
@@ -106,7 +106,11 @@ def event(
         int, Option("--pow", "BITS", "Work for an id that begins so (NIP-13).", 0, MOST_BITS)
     ] = 0,
 ) -> None:
-    """Make an event, sign it with your key, print it, and send it to relays that are named."""
+    """Make an event, sign it with your key, print it, and send it to relays that are named.
+
+    A line that is signed already is checked, and passed on as it is. What is sent and is yours is
+    brought to the relays of your account, too, by and by.
+    """
     stdin = stdin or (not options.given and not sys.stdin.isatty())
     if stdin and options.content == "-":
         raise CommandError("standard input gives either the drafts or the content", Exit.USAGE)
@@ -156,41 +160,65 @@ class _Making:
 
         lines, tally = InputLines(self._context) if stdin else None, RelayTally(self._context)
         if lines is None:
-            await self._one(draft_of(b"{}", dict(fields)), 0, tally)
+            await self._one(draft_of(b"{}", self._signer.pubkey, dict(fields)), 0, tally)
         else:
             async for batch in lines.coming():
                 for line in batch:
-                    draft = lines.parsed(line, lambda data: draft_of(data, dict(fields)))
-                    if draft is not None:
-                        await self._next(lines, draft, line[0], tally)
+                    found = lines.parsed(line, lambda data: self._read(data, fields))
+                    if found is not None:
+                        await self._next(lines, found, line[0], tally)
             lines.conclude()
         if self._client is not None:
             tally.conclude()
 
-    async def _next(self, lines: InputLines, draft: Draft, line: int, tally: RelayTally) -> None:
+    def _read(self, data: bytes, fields: Mapping[str, Any]) -> Draft | Event:
+        """A draft, or an event that is right and stays as it is. Raises InvalidEvent."""
+        from nostr_client.cli.protocol.draft_lines import draft_or_event
+        from nostr_client.errors import InvalidEvent
+        from nostr_client.protocol.event import Event
+
+        worked = bool(self._bits)
+        found = draft_or_event(data, self._signer.pubkey, dict(fields), worked=worked)
+        if isinstance(found, Event):
+            if not found.verify():
+                raise InvalidEvent("the signature is wrong")
+            if worked or fields != {"tags": []}:
+                raise InvalidEvent("it is signed: no option changes it")
+        return found
+
+    async def _next(
+        self, lines: InputLines, what: Draft | Event, line: int, tally: RelayTally
+    ) -> None:
         """One of many: what may not be signed or sent costs no other."""
         from nostr_client.errors import InvalidData, SigningRefused
 
         try:
-            await self._one(draft, line, tally)
+            await self._one(what, line, tally)
         except (InvalidData, SigningRefused) as error:
             lines.refuse(line, str(error))
 
-    async def _one(self, draft: Draft, line: int, tally: RelayTally) -> None:
+    async def _one(self, what: Draft | Event, line: int, tally: RelayTally) -> None:
+        from nostr_client.protocol.event import Draft
+
+        if isinstance(what, Draft):
+            what = await self._worked(what)
+        if self._client is None:
+            made = await self._signed(what) if isinstance(what, Draft) else what
+            self._context.out.emit_json([made.json])
+            return
+        limit = self._context.timeout or PUBLISH_LIMIT
+        posted = await self._client.publish(what, relays=self._urls, timeout=limit)
+        self._context.out.emit_json([posted.event.json])
+        tally.count(posted, line)
+
+    async def _signed(self, draft: Draft) -> Event:
+        """Raises SigningRefused."""
         from nostr_client.protocol.kinds import REPOSTS
         from nostr_client.signing.gate import refuse_codes
 
-        mined = await self._worked(draft)
-        if self._client is None:
-            if mined.kind not in REPOSTS:  # they hold what others wrote
-                refuse_codes(mined.content, *(item for tag in mined.tags for item in tag))
-            signed = await self._signer.sign(mined)
-            self._context.out.emit_json([signed.json])
-            return
-        limit = self._context.timeout or PUBLISH_LIMIT
-        posted = await self._client.publish(mined, relays=self._urls, timeout=limit)
-        self._context.out.emit_json([posted.event.json])
-        tally.count(posted, line)
+        if draft.kind not in REPOSTS:  # they hold what others wrote
+            refuse_codes(draft.content, *(item for tag in draft.tags for item in tag))
+        return await self._signer.sign(draft)
 
     async def _worked(self, draft: Draft) -> Draft:
         """With as much work as is wanted: it takes as long as it takes, and can be interrupted."""

@@ -28,9 +28,16 @@ Line = tuple[int, bytes]
 
 
 class InputLines:
-    """The lines of `stream`, by default standard input, for one run of a command."""
+    """The lines of `stream`, by default standard input, for one run of a command; `on_refused` is
+    told of each that is no use, in their order: its number, and why."""
 
-    def __init__(self, context: Context, stream: BinaryIO | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        stream: BinaryIO | None = None,
+        *,
+        on_refused: Callable[[int, str], None] = lambda number, why: None,
+    ) -> None:
         self.refused = 0
         """Lines that were no use."""
         self._context = context
@@ -38,6 +45,9 @@ class InputLines:
         self._number = 0
         self._rest = b""
         self._skipping = False
+        self._on_refused = on_refused
+        self._too_long = 0
+        """The number of a line that is to be refused when those before it were seen."""
 
     def __iter__(self) -> Iterator[Line]:
         """One by one; each waits for standard input."""
@@ -68,6 +78,7 @@ class InputLines:
     def refuse(self, number: int, why: str) -> None:
         """The line is no use."""
         self.refused += 1
+        self._on_refused(number, why)
         if self.refused <= MOST_TOLD:
             told = {"line": number, "error": why}
             self._context.out.fault(f"line {number}: {why}", told)
@@ -82,6 +93,9 @@ class InputLines:
 
     def _next_batch(self) -> list[Line] | None:
         """Blocks. None at the end."""
+        if self._too_long:
+            number, self._too_long = self._too_long, 0
+            self.refuse(number, f"a line has at most {LONGEST} bytes")
         read = getattr(self._stream, "read1", self._stream.read)
         data = read(PIECE)
         if not data:
@@ -91,7 +105,7 @@ class InputLines:
         batch = self._lines(whole)
         if len(self._rest) > LONGEST:
             if not self._skipping:
-                self.refuse(self._number + 1, f"a line has at most {LONGEST} bytes")
+                self._too_long = self._number + 1
             self._skipping, self._rest = True, b""
         return batch
 

@@ -94,14 +94,11 @@ def published_record(result: Posted | NotPosted, line: int, own: str = "") -> di
 
     if isinstance(result, NotPosted):
         id = result.what.id if isinstance(result.what, Event) else None
-        answers: list[Answer] = []
-        error: str | None = str(result.error)
-    else:
-        id, error = result.event.id, None
-        answers = [answer for answer in result.report.answers if answer.url != own]
+        return refused_record(line, str(result.error), id)
+    answers = [answer for answer in result.report.answers if answer.url != own]
     return {
         "line": line,
-        "id": id,
+        "id": result.event.id,
         "accepted": [a.url for a in answers if a.accepted],
         "refused": [
             {"relay": a.url, "prefix": a.prefix, "reason": a.reason, "problem": a.problem}
@@ -111,8 +108,14 @@ def published_record(result: Posted | NotPosted, line: int, own: str = "") -> di
         "unanswered": [
             {"relay": a.url, "problem": a.problem} for a in answers if a.accepted is None
         ],
-        "error": error,
+        "error": None,
     }
+
+
+def refused_record(line: int, why: str, id: str | None = None) -> dict[str, Any]:
+    """The same of a line that was not sent at all."""
+    nobody: dict[str, Any] = {"accepted": [], "refused": [], "unanswered": []}
+    return {"line": line, "id": id, **nobody, "error": why}
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from nostr_client.exits import Exit
 from nostr_client.nips import nip13, nip19
 from nostr_client.protocol.event import Event
@@ -67,6 +69,41 @@ async def test_drafts_become_events_and_reach_relays(home: Home) -> None:
     assert gone.record["content"] == "lost"
 
 
+NOT_MINE = SecretKey.from_hex("2" * 64)
+REFUSED = [
+    (note("theirs", key=NOT_MINE).json.decode().replace("theirs", "forged"), "id does not match"),
+    (json.dumps(note("a", key=NOT_MINE).to_dict() | {"sig": "ab" * 64}), "signature is wrong"),
+    (json.dumps({"content": "a", "pubkey": NOT_MINE.public_key.hex}), "another's name"),
+    ('{"content":"a","created_at":5,"id":"%s"}' % ("ab" * 32), "its id is not"),
+    ('{"content":"a","id":"%s"}' % ("ab" * 32), "its id is not"),
+    ('{"id":"x"}', "an empty event"),
+    ("{}", "an empty event"),
+    ('{"kind":14,"content":"psst"}', "`dm send`"),
+    (note("psst", kind=15).json.decode(), "`gift wrap`"),
+]
+
+
+async def test_nobody_signs_what_is_anothers(home: Home) -> None:
+    signed, mine = note("theirs", key=NOT_MINE), note("mine")
+    draft = {name: value for name, value in mine.to_dict().items() if name != "sig"}
+    lines = "\n".join([*(line for line, _ in REFUSED), signed.json.decode(), json.dumps(draft)])
+    made = await home.run("event", "--stdin", "--json", "--quiet", given=lines, **KEY)
+    assert made.code == Exit.INCOMPLETE
+    told = [json.loads(line) for line in made.err.splitlines()]
+    assert [one["line"] for one in told] == list(range(1, len(REFUSED) + 1))
+    for one, (_, words) in zip(told, REFUSED, strict=True):
+        assert words in one["error"], one
+    assert made.records[0] == signed.to_dict()
+    assert made.records[1]["id"] == mine.id
+    sent = await home.run("publish", DEAD, "--timeout", "1", given=lines, **KEY)
+    assert [one["line"] for one in sent.records] == list(range(1, len(REFUSED) + 3))
+    assert [bool(one["error"]) for one in sent.records] == [True] * len(REFUSED) + [False] * 2
+    changed = await home.run("event", "--stdin", "-c", "x", given=signed.json.decode(), **KEY)
+    assert (changed.out, "it is signed" in changed.err) == ("", True)
+    private = await home.run("event", "-k", "14", "-c", "psst", **KEY)
+    assert (private.code, private.out) == (Exit.USAGE, "")
+
+
 async def test_lines_are_sent_in_order_and_reported_by_relay(home: Home) -> None:
     held: list[Event] = []
     notes = [note(f"note {n}", at=1_700_000_000 + n) for n in range(30)]
@@ -75,8 +112,9 @@ async def test_lines_are_sent_in_order_and_reported_by_relay(home: Home) -> None
     async with ScriptedRelay(honest(held)) as relay, refusing("blocked: no") as bad:
         done = await home.run("publish", relay.url, bad, DEAD, given=lines)
         assert done.code == Exit.INCOMPLETE, done.err  # two lines were no events
-        assert [record["id"] for record in done.records] == [event.id for event in notes]
-        assert [record["line"] for record in done.records] == list(range(1, 31))
+        assert [record["id"] for record in done.records[:30]] == [event.id for event in notes]
+        assert [record["line"] for record in done.records] == [*range(1, 31), 32, 33]
+        assert all(record["error"] for record in done.records[30:])
         assert {event.id for event in held} == {event.id for event in notes}
         first = done.records[0]
         assert first["accepted"] == [relay.url]
@@ -96,8 +134,16 @@ async def test_lines_are_sent_in_order_and_reported_by_relay(home: Home) -> None
         draft = await home.run("publish", relay.url, given='{"content":"by me"}', **KEY)
         assert (draft.code, held[-1].content) == (Exit.DONE, "by me")
         nobody = await home.run("publish", relay.url, "--quiet", given='{"content":"by whom"}')
-        assert (nobody.code, nobody.err.count("\n")) == (Exit.NOT_ACCEPTED, 1)
-        assert "watched" in nobody.record["error"]
+        assert (nobody.code, nobody.err.count("\n")) == (Exit.LOCKED, 1)
+        assert "no account" in nobody.record["error"]
+        await home.import_key(ALICE)
+        home.password = None
+        both = '{"content":"locked"}\n' + notes[0].json.decode()
+        locked = await home.run("publish", relay.url, given=both)
+        assert locked.code == Exit.LOCKED
+        assert [record["line"] for record in locked.records] == [1, 2]
+        assert "a password is needed" in locked.records[0]["error"]
+        assert locked.records[1]["accepted"] == [relay.url]
         assert (await home.run("publish", relay.url, given="")).code == Exit.DONE
         mutes = await home.run("publish", relay.url, given='{"kind":10000}', **KEY)
         assert (mutes.code, "`mute`" in mutes.err) == (Exit.USAGE, True)
