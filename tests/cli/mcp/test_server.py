@@ -81,6 +81,7 @@ async def refusal(program: Client, tool: str, **arguments: Any) -> str:
     return " ".join(getattr(part, "text", "") for part in result.content)
 
 
+@pytest.mark.slow
 async def test_what_is_public_is_read_and_nothing_is_written(
     tmp_path: Path, start_relay: StartRelay
 ) -> None:
@@ -153,6 +154,7 @@ async def test_a_verb_that_is_allowed_asks_the_person_each_time(
         assert "last hour" in await refusal(program, "post", text="and again")
 
 
+@pytest.mark.slow
 async def test_the_person_is_told_whom_and_what_it_is_about(
     tmp_path: Path, start_relay: StartRelay
 ) -> None:
@@ -176,6 +178,7 @@ async def test_the_person_is_told_whom_and_what_it_is_about(
         assert "often enough" in last
 
 
+@pytest.mark.slow
 async def test_what_is_muted_in_private_is_not_found_out(
     tmp_path: Path, start_relay: StartRelay
 ) -> None:

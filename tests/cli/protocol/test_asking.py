@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19, nip98
 from nostr_client.protocol.event import Draft
@@ -67,6 +69,7 @@ async def test_codes_lead_to_events_wherever_they_are(home: Home) -> None:
     assert nsec not in refused.err + refused.out
 
 
+@pytest.mark.slow
 async def test_a_relay_is_asked_about_and_watched(home: Home, start_relay: StartRelay) -> None:
     relay = await start_relay()
     told = await home.run("relays", "info", relay.url, "--json")
@@ -143,6 +146,7 @@ async def test_a_request_is_signed(home: Home, key: SecretKey) -> None:
         assert "anybody on the way" in clear.err
 
 
+@pytest.mark.slow
 async def test_a_relay_is_managed(
     home: Home, key: SecretKey, start_relay: StartRelay, tmp_path: Path
 ) -> None:

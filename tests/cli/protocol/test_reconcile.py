@@ -24,6 +24,7 @@ def lines(events: list[Event]) -> str:
     return "".join(event.json.decode() + "\n" for event in events)
 
 
+@pytest.mark.slow
 async def test_relays_count(home: Home, start_relay: StartRelay) -> None:
     relay = await start_relay()
     sent = await home.run("publish", relay.url, given=lines(NOTES))
