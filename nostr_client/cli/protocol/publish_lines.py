@@ -79,8 +79,8 @@ async def _publish_all(
         ordered=True,
     ):
         reports.take(result)
-        await reports.print()
-    await reports.print()
+        await reports.tell()
+    await reports.tell()
     tally.conclude()
     lines.conclude()
     if drafts.unsigned:
@@ -96,7 +96,7 @@ async def _given(
             if (found := lines.parsed(line, drafts.read)) is not None:
                 reports.expect(line[0])
                 yield found
-        await reports.print()
+        await reports.tell()
         await reports.room()
 
 
@@ -157,7 +157,7 @@ class _LineReports:
         self._tally.count(result, line)
         self._records.append(json_line(published_record(result, line, self._own)).encode())
 
-    async def print(self) -> None:
+    async def tell(self) -> None:
         """What is known, once it is much or nothing is under way."""
         async with self._printing:
             self._pass_refused()

@@ -57,6 +57,7 @@ async def test_the_only_copy_of_a_key_does_not_go_by_a_slip(world: World) -> Non
         await until(lambda: len(world.accounts.all()) == 1)
 
 
+@pytest.mark.slow
 async def test_a_key_is_taken_away_encrypted_or_bare_after_its_name_was_typed(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

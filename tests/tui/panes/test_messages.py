@@ -234,6 +234,7 @@ async def test_a_room_opens_at_what_is_unread_and_only_what_was_in_view_is_read(
         await until_async(lambda: unread_of(app), range(1))
 
 
+@pytest.mark.slow
 async def test_a_message_with_a_subject_and_an_end_and_where_it_is(world: World) -> None:
     ben = world.pubkey("ben")
     await world.account()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nostr_client.protocol.event import Draft
 from nostr_client.resilience.audit_report import read_report
 from nostr_client.tui.screens.dialogs import ConfirmDialog
@@ -73,6 +75,7 @@ async def test_relays(world: World, start_relay: StartRelay) -> None:
         await pilot.press("escape")
 
 
+@pytest.mark.slow
 async def test_a_relay_is_blocked_and_dialled_again(world: World, start_relay: StartRelay) -> None:
     """It stays in the list of relays, said to be blocked, so that it can be taken back."""
     one = await start_relay()
@@ -95,6 +98,7 @@ async def test_a_relay_is_blocked_and_dialled_again(world: World, start_relay: S
         await until(lambda: FAR not in shown(app))
 
 
+@pytest.mark.slow
 async def test_a_dead_relay_is_left_after_asking(world: World, start_relay: StartRelay) -> None:
     """`E`: the plan is shown, y carries it out, and it says what is where."""
     alive = await start_relay()

@@ -54,6 +54,7 @@ async def test_by_the_bunkers_code_to_a_signed_note(world: World) -> None:
         await until(lambda: "signed by a bunker" in shown(app))
 
 
+@pytest.mark.slow
 async def test_by_our_code_which_fits_and_tells_its_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

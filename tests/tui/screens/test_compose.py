@@ -67,6 +67,7 @@ async def test_the_keys_are_named_on_a_low_screen(world: World) -> None:
         await sees(app, "ctrl+s send")
 
 
+@pytest.mark.slow
 async def test_no_relay_at_all(world: World) -> None:
     await world.account()
     async with world.at_home() as (app, pilot):
@@ -105,6 +106,7 @@ async def test_live_results_and_a_relay_that_is_down(world: World, start_relay: 
         assert "8 Relays !" in shown(app)
 
 
+@pytest.mark.slow
 async def test_what_no_relay_took_is_counted(world: World, start_relay: StartRelay) -> None:
     gone = await start_relay()
     await gone.kill()

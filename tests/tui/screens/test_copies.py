@@ -72,6 +72,7 @@ async def test_where_a_note_is_and_what_the_account_survives(world: World) -> No
         assert isinstance(app.screen, MainScreen)
 
 
+@pytest.mark.slow
 async def test_a_backup_is_made_from_the_client(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

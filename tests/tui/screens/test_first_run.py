@@ -164,7 +164,13 @@ async def test_a_wrong_key_is_said_and_not_quoted(world: World) -> None:
         assert isinstance(app.screen, FirstRunScreen)
 
 
-@pytest.mark.parametrize("who", ["npub", "nprofile", "name@domain.example"])
+@pytest.mark.parametrize(
+    "who",
+    [
+        "npub",
+        *(pytest.param(who, marks=pytest.mark.slow) for who in ("nprofile", "name@domain.example")),
+    ],
+)
 async def test_just_look(world: World, who: str) -> None:
     """The relays that come with a name are asked, too."""
     pubkey = world.pubkey("ben")

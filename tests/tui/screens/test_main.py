@@ -50,6 +50,7 @@ async def test_home(world: World, size: tuple[int, int]) -> None:
         assert "Hidden words." not in shown(app)
 
 
+@pytest.mark.slow
 async def test_an_empty_home_says_that_nobody_answered(world: World) -> None:
     world.relays = [NEAR]
     await world.watched()
@@ -142,6 +143,7 @@ async def test_an_unreadable_store_is_said(world: World) -> None:
         await until(lambda: not app.is_running)
 
 
+@pytest.mark.slow
 async def test_ages_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(note_list, "AGES_EVERY", 0.2)
     await world.put(world.follows("ana", "ben"), world.note("ben", "Just said.", ago=0))

@@ -38,6 +38,7 @@ async def composing(app: NostrApp) -> NoteComposeScreen:
     return screen
 
 
+@pytest.mark.slow
 async def test_a_person_is_completed_by_name(world: World) -> None:
     await world.account()
     await furnish(world)

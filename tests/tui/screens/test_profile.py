@@ -53,6 +53,7 @@ async def test_profile_and_follow(
         ], "nobody was lost"
 
 
+@pytest.mark.slow
 async def test_what_comes_when_a_profile_is_closing_has_no_place_and_ends_nothing(
     world: World,
 ) -> None:
