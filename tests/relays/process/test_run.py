@@ -154,6 +154,8 @@ async def test_a_clean_end_with_clients(start_relay: StartRelay, number: signal.
                 frame = await idle.recv()
         assert frame[0] == "NOTICE", "that was its last word"
         assert idle.socket.close_code == writer.socket.close_code == 1001
+        async with asyncio.timeout(60):  # a second signal would meet it as it leaves
+            await relay._process.wait()
         await relay.stop()
         assert relay._process.returncode == 0, "it ended by itself"
     assert not (relay.data / "relay.json").exists()
