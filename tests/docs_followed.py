@@ -45,7 +45,7 @@ dial.open_socket = open_socket
 HEAD: Final = """\
 set -euo pipefail
 trap 'echo "FAILED: $BASH_COMMAND"' ERR
-trap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT
+trap 'trap "" TERM; kill 0; wait' EXIT
 """
 
 
