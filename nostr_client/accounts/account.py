@@ -307,13 +307,14 @@ class Accounts:
         key = await self._key(account, password)
         return LocalSigner(key, own=self._files.own_keys, owns_key=True)
 
-    def given(self, pubkey: str) -> Account:
-        """The account of a key that is given for one run and not kept, by the name it has here."""
+    def given(self, pubkey: str, protection: Protection = Protection.GIVEN) -> Account:
+        """The account of a key that is given for one run and not kept, or of somebody who is read
+        for one (`WATCH_ONLY`), by the name it has here."""
         record = self._record_of(pubkey)
         return Account(
             pubkey=pubkey,
             name=record.name if record else "",
-            protection=Protection.GIVEN,
+            protection=protection,
             current=False,
             created_at=record.created_at if record else self._clock(),
             backed_up=True,

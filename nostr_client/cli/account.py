@@ -108,21 +108,22 @@ def list_(context: ClientContext) -> None:
 
     from nostr_client.cli import json_records, plain_lines
 
-    given = context.given_key
-    if given is not None:
-        acting = msgspec.structs.replace(context.accounts.given(given.pubkey), current=True)
-        record = json_records.account_record(acting) | {"key_from": given.source}
-        words = f"{plain_lines.account_line(acting)} by {given.source}, not kept"
-        context.out.emit(record, words)
-    for account in context.accounts.all():
-        if given is not None:
-            if account.pubkey == given.pubkey:
-                continue
-            account = msgspec.structs.replace(account, current=False)  # noqa: PLW2901
-        context.out.emit(json_records.account_record(account), plain_lines.account_line(account))
+    acting = context.acting() if context.given_by else None
+    kept = context.accounts.all()
+    if acting is not None:
+        kept = [msgspec.structs.replace(one, current=one == acting) for one in kept]
+        if acting not in context.accounts.all():
+            acting = msgspec.structs.replace(acting, current=True)
+            record = json_records.account_record(acting) | {"key_from": context.given_by}
+            words = f"{plain_lines.account_line(acting)} by {context.given_by}, not kept"
+            context.out.emit(record, words)
+    for account in kept:
+        if acting is None or account.current or account.pubkey != acting.pubkey:
+            line = plain_lines.account_line(account)
+            context.out.emit(json_records.account_record(account), line)
     for path in context.accounts.damaged():
         context.out.note(f"{path} cannot be read as an account; it was left alone")
-    if not context.accounts.all() and given is None:
+    if not kept and acting is None:
         from nostr_client.cli.context import NO_ACCOUNT
 
         context.out.note(NO_ACCOUNT)

@@ -27,6 +27,17 @@ _KEY: Final = option(
     ),
     None,
 )
+_SIGNER: Final = option(
+    "signer_text",
+    str | None,
+    Option(
+        "--signer",
+        "WHAT",
+        "Sign with this, for this run: fd:N, file:PATH, keyring:NAME, bunker://...; an npub reads"
+        " as somebody.",
+    ),
+    None,
+)
 _PASSWORD: Final = option(
     "password_fd",
     int | None,
@@ -68,20 +79,20 @@ PLAIN: Final = (JSON, DEBUG)
 """Options of a command that needs no account."""
 KEEPING: Final = (JSON, _PASSWORD, DEBUG)
 """Those of one that creates or imports a key."""
-LISTING: Final = (JSON, _KEY, _PASSWORD, DEBUG)
+LISTING: Final = (JSON, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that says who there is, and whom a key that is given stands for."""
 EXPORTING: Final = (JSON, _ACCOUNT, _PASSWORD, DEBUG)
 """Those of one that shows a key that is kept."""
-UNLOCKING: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
+UNLOCKING: Final = (JSON, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that is about an account or uses its key, and opens no client."""
-CLIENT: Final = (JSON, _ACCOUNT, _KEY, _PASSWORD, _OWN_RELAY, DEBUG)
+CLIENT: Final = (JSON, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, _OWN_RELAY, DEBUG)
 """Those of one that opens a client: to sign, or to log in to own relays where it reads."""
 
 PIPED: Final = (JSON, _QUIET, DEBUG)
 """Those of one that works on JSON lines, and asks nobody."""
-SEALING: Final = (JSON, _QUIET, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
+SEALING: Final = (JSON, _QUIET, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that uses a key on what comes by a pipe, and asks nobody."""
-ASKING: Final = (JSON, _QUIET, _TIMEOUT, _ACCOUNT, _KEY, _PASSWORD, DEBUG)
+ASKING: Final = (JSON, _QUIET, _TIMEOUT, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that asks relays, or tells them something, for the moment."""
 
 CONSENTING: Final = (*CLIENT, _YES_REALLY, _WITHOUT_BACKUP)

@@ -22,7 +22,7 @@ from nostr_client.paths import Paths, paths
 if TYPE_CHECKING:
     from nostr_client.accounts.account import Account, Accounts
     from nostr_client.accounts.bunker_pairing import BunkerOptions
-    from nostr_client.cli.given_key import GivenKey
+    from nostr_client.cli.given_key import GivenKey, GivenSigner
     from nostr_client.client import NostrClient
     from nostr_client.config import ClientConfig
     from nostr_client.signing.signer import Signer
@@ -45,6 +45,7 @@ class ClientContext(Context):
 
     account: str | None = None
     key_fd: int | None = None
+    signer_text: str | None = None
     password_fd: int | None = None
     own_relay: bool | None = None
     yes_really: list[str] | None = None
@@ -106,21 +107,47 @@ class ClientContext(Context):
         return self._from_environment.password
 
     @cached_property
-    def given_key(self) -> GivenKey | None:
-        """The key that a script gave for this run; read once. Raises CommandError."""
-        from nostr_client.cli.given_key import read_given_key
+    def given_by(self) -> str:
+        """By what the person gave something to sign with for this run, as it was written; empty
+        where nothing was given. Raises CommandError for two at once."""
+        by = {
+            f"--signer {(self.signer_text or '').strip()}": self.signer_text is not None,
+            f"--key-fd {self.key_fd}": self.key_fd is not None,
+            f"${secret_input.KEY_VARIABLE}": self._from_environment.key is not None,
+        }
+        given = [name for name, is_there in by.items() if is_there]
+        if len(given) > 1:
+            words = f"a key is given by {' and by '.join(given)}: take one"
+            raise CommandError(words, Exit.USAGE)
+        if given and self.account:
+            words = f"{given[0]} gives the key: --account cannot name another"
+            raise CommandError(words, Exit.USAGE)
+        return "".join(given)
 
-        found = self._from_environment.key
-        if self.key_fd is None and found is None:
+    @cached_property
+    def given_signer(self) -> GivenSigner | None:
+        """What is given for this run to sign with; read once, and a bunker is met. Raises
+        CommandError, InvalidCode, SignerError."""
+        from nostr_client.cli.given_key import read_given_key, read_given_signer
+
+        if not self.given_by:
             return None
-        by, variable = f"--key-fd {self.key_fd}", f"${secret_input.KEY_VARIABLE}"
-        if self.key_fd is not None and found is not None:
-            raise CommandError(f"a key is given by {by} and by {variable}: take one", Exit.USAGE)
-        source = variable if self.key_fd is None else by
-        if self.account:
-            raise CommandError(f"{source} gives the key: --account cannot name another", Exit.USAGE)
-        text = secret_input.read_descriptor(self.key_fd) if self.key_fd is not None else found
-        return read_given_key(text or "", source, self._password_for)
+        if self.signer_text is not None:
+            self.accounts.bunkers = self.bunkers
+            return read_given_signer(
+                self.signer_text, self.given_by, self.accounts, self._password_for
+            )
+        text = self._from_environment.key or ""
+        if self.key_fd is not None:
+            text = secret_input.read_descriptor(self.key_fd)
+        return read_given_key(text, self.given_by, self._password_for)
+
+    @property
+    def given_key(self) -> GivenKey | None:
+        """The key that a script gave for this run, where it gave one. Raises as `given_signer`."""
+        from nostr_client.cli.given_key import GivenKey
+
+        return self.given_signer if isinstance(self.given_signer, GivenKey) else None
 
     def _password_for(self, what: str) -> str:
         if self.given_password is not None:
@@ -128,10 +155,12 @@ class ClientContext(Context):
         return secret_input.ask_hidden(f"Password of {what}")
 
     def acting(self) -> Account | None:
-        """The account to act as: that of the key which was given, else `--account`, else the one
-        in use. Raises CommandError."""
-        if self.given_key is not None:
-            return self.accounts.given(self.given_key.pubkey)
+        """The account to act as: that of the key or signer which was given, else `--account`, else
+        the one in use. Raises CommandError."""
+        from nostr_client.cli.given_key import account_of
+
+        if self.given_signer is not None:
+            return account_of(self.given_signer, self.accounts)
         try:
             return self.accounts.find(self.account) if self.account else self.accounts.current()
         except AccountError as error:
@@ -163,20 +192,25 @@ class ClientContext(Context):
 
     def signer(self) -> Signer:
         """What signs for the account. Raises CommandError for a watch-only one, SignerError."""
-        if self.given_key is not None:
-            return wait_for(self.accounts.signer_given(self.given_key.key))
         account = self.must_hold_key()
+        return wait_for(self._signer_of(account, self.password_of(account)))
+
+    async def _signer_of(self, account: Account, password: str | None) -> Signer:
+        from nostr_client.cli.given_key import signer_of
+
+        if (found := await signer_of(self.given_signer, self.accounts)) is not None:
+            return found
         self.accounts.bunkers = self.bunkers
-        return wait_for(self.accounts.signer(account, self.password_of(account)))
+        return await self.accounts.signer(account, password)
 
     def signer_at_hand(self) -> Signer | None:
         """The same where it takes no question to the person; else None. Raises SignerError."""
         from nostr_client.accounts.keyfiles import Protection
 
         account = self.acting()
-        if self.given_key is None and (account is None or not account.can_sign):
+        if account is None or not account.can_sign:
             return None
-        locked = account is not None and account.protection is Protection.PASSWORD
+        locked = account.protection is Protection.PASSWORD
         return None if locked and self.given_password is None else self.signer()
 
     def why_no_signer(self) -> str:
@@ -307,11 +341,8 @@ class ClientContext(Context):
             return None
 
         async def unlock() -> Signer:
-            if self.given_key is not None:
-                return await self.accounts.signer_given(self.given_key.key)
-            self.accounts.bunkers = self.bunkers
             try:
-                return await self.accounts.signer(account, password)
+                return await self._signer_of(account, password)
             except NostrError as error:
                 self.login_problem = f"not logged in: {error}"
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,9 @@ from nostr_client.cli.secret_input import KEY_VARIABLE
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19, nip49
 from nostr_client.protocol.keys import SecretKey
+from tests.accounts.bunkers import ACCOUNT, FakeBunker, Switchboard
 from tests.cli.conftest import PASSWORD, Home
+from tests.cli.protocol.in_process import said
 from tests.cli.test_account import descriptor_with
 from tests.routing.moody import Relay
 
@@ -115,3 +118,61 @@ def test_no_child_inherits_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert given.key == KEY
     assert NSEC not in json.dumps([repr(given), repr(context), repr(context._from_environment)])
     assert bytes(KEY).hex() not in repr(given)
+
+
+async def test_a_signer_of_any_sort_by_one_string(home: Home, tmp_path: Path) -> None:
+    """`--signer` takes what `signer_from` takes, and keeps nothing of it."""
+    me, npub = KEY.public_key.hex, nip19.encode_npub(KEY.public_key.hex)
+    await home.import_key(OTHER, "ben")
+    file = tmp_path / "key"
+    file.write_text(NSEC)
+
+    async def signed(what: str, *descriptors: int) -> str:
+        done = await home.run("event", "-c", "x", "--signer", what, descriptors=descriptors)
+        assert done.code == 0, done.err
+        return str(done.record["pubkey"])
+
+    assert await signed(f"file:{file}") == me
+    assert await signed("ben") == OTHER.public_key.hex
+    reading = descriptor_with(CODE)
+    assert await signed(f"fd:{reading}", reading) == me
+    os.close(reading)
+    listed = await home.run("account", "list", "--json", "--signer", f"file:{file}")
+    assert [(one["npub"], one["current"]) for one in listed.records] == [
+        (npub, True),
+        (nip19.encode_npub(OTHER.public_key.hex), False),
+    ]
+    assert listed.records[0]["key_from"] == f"--signer file:{file}"
+    named = await home.run("account", "list", "--json", "--signer", "ben")
+    assert [(one["name"], one["current"]) for one in named.records] == [("ben", True)]
+    watched = await home.run("event", "-c", "x", "--signer", npub)
+    assert (watched.code, "watch-only" in watched.err) == (Exit.LOCKED, True)
+    assert forms_left(home) == []
+
+
+async def test_a_bunker_by_its_address(home: Home, tmp_path: Path) -> None:
+    """Its secret stands in no argument: in a file, say."""
+    async with Switchboard() as relay:
+        bunker = FakeBunker(relay)
+        (tmp_path / "address").write_text(bunker.uri.format())
+        done = await home.run("event", "-c", "x", "--signer", f"file:{tmp_path / 'address'}")
+        assert done.code == 0, done.err
+        assert done.record["pubkey"] == ACCOUNT.public_key.hex
+        assert [event.content for event in bunker.signed] == ["x"]
+        refused = await home.run("event", "-c", "x", "--signer", bunker.uri.format())
+        assert (refused.code, "fd:N or file:PATH" in refused.err) == (Exit.USAGE, True)
+    assert not [text for text in home.said if bunker.secret in text]
+    assert (await home.run("account", "list", "--json")).records == []
+
+
+@pytest.mark.parametrize("secret", [NSEC, f"nostr:{NSEC}", CODE, bytes(KEY).hex(), f"file:{NSEC}"])
+def test_a_secret_that_is_the_argument_is_refused(
+    secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOSTR_CLIENT_HOME", str(tmp_path))
+    done = said("event", "-c", "x", "--signer", secret)
+    assert (done.code, done.out) == (Exit.USAGE, "")
+    assert "SECRET key" in done.err or "secret key: give an npub" in done.err
+    assert secret.removeprefix("nostr:").removeprefix("file:") not in done.err
+    both = said("event", "-c", "x", "--signer", "ben", "--key-fd", "9")
+    assert (both.code, "take one" in both.err) == (Exit.USAGE, True)
