@@ -29,12 +29,14 @@ if TYPE_CHECKING:  # what `typing` would say, which takes longer to load than th
     from nostr_client.accounts.signer_choice import signer_from
     from nostr_client.client import NostrClient
     from nostr_client.client.counting import EventCount, Precision
+    from nostr_client.client.feed import EventFeed
     from nostr_client.client.history import HistoryPage, PagedHistory
     from nostr_client.client.reconciling import Direction, Reconciled
     from nostr_client.config import ClientConfig, load_config
     from nostr_client.core_dumps import forbid_core_dumps
     from nostr_client.errors import (
         ConfigError,
+        FeedRefused,
         InvalidData,
         ListNotRead,
         MessageNotSent,
@@ -90,7 +92,9 @@ __all__ = [
     "End",
     "Event",
     "EventCount",
+    "EventFeed",
     "EventStore",
+    "FeedRefused",
     "FetchResult",
     "Filter",
     "Found",
@@ -150,13 +154,14 @@ _ROOMS = {
     "accounts.signer_choice": "signer_from",
     "client": "NostrClient",
     "client.counting": "EventCount Precision",
+    "client.feed": "EventFeed",
     "client.history": "HistoryPage PagedHistory",
     "client.reconciling": "Direction Reconciled",
     "config": "ClientConfig load_config",
     "core_dumps": "forbid_core_dumps",
     "errors": (
-        "ConfigError InvalidData ListNotRead MessageNotSent NostrError NotConfirmed PublishFailed "
-        "RelayError SignerError StoreError"
+        "ConfigError FeedRefused InvalidData ListNotRead MessageNotSent NostrError NotConfirmed "
+        "PublishFailed RelayError SignerError StoreError"
     ),
     "net.outcome": "Cause End How Outcome",
     "net.pool": "RelayPool",

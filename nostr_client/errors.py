@@ -5,8 +5,12 @@ What is expected is a value, not an error: `SaveResult`, `Verdict`, `PublishRepo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Final
+
+MOST_TOLD: Final = 3
+"""Relays that the message of one error names."""
 
 
 class NostrError(Exception):
@@ -161,6 +165,17 @@ class PublishFailed(NostrError):
     def __init__(self, report: Any) -> None:
         super().__init__(str(report))
         self.report = report
+
+
+class FeedRefused(NostrError):
+    """Every relay of a feed refused it for good: nothing new can come. `ends` says of each how its
+    part ended, as an `End`, with the relay's own words."""
+
+    def __init__(self, ends: Sequence[Any]) -> None:
+        told = "; ".join(str(end) for end in ends[:MOST_TOLD])
+        more = f"; and {len(ends) - MOST_TOLD} more" if len(ends) > MOST_TOLD else ""
+        super().__init__(f"no relay lets it be followed: {told}{more}")
+        self.ends = tuple(ends)
 
 
 class UploadFailed(NostrError):

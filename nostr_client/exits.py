@@ -10,6 +10,7 @@ from nostr_client.errors import (
     ConnectFailed,
     ConnectionLost,
     DecryptionFailed,
+    FeedRefused,
     InvalidData,
     ListNotRead,
     NostrError,
@@ -69,6 +70,7 @@ def table() -> str:
 _CODES: tuple[tuple[type[NostrError], Exit], ...] = (
     (PublishFailed, Exit.NOT_ACCEPTED),
     (UploadFailed, Exit.NOT_ACCEPTED),
+    (FeedRefused, Exit.NOT_ALLOWED),
     (SignerUnavailable, Exit.LOCKED),
     (DecryptionFailed, Exit.LOCKED),
     (SecretFound, Exit.USAGE),

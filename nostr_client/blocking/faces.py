@@ -13,7 +13,7 @@ import inspect
 import re
 import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
@@ -119,7 +119,7 @@ def _close_all() -> None:
 _thread.before_end.append(_close_all)
 
 
-def _iterate(items: AsyncIterator[T]) -> Iterator[T]:
+def _iterate(items: AsyncIterator[T]) -> Generator[T, None, None]:
     """Each when it comes; leaving the loop ends what brings them."""
     task = OneTask(_thread)
 
@@ -277,19 +277,31 @@ def plain_class(kind: type) -> type[Plain]:
         namespace["__iter__"] = _items
         if hasattr(kind, "__anext__"):
             namespace["__next__"] = lambda self: next(_items(self))
+        if closes(kind):
+            namespace["close"] = _close_items
     made: type[Plain] = type(kind.__name__, bases or (Plain,), namespace)
     if "__init__" in vars(kind):
         made.__signature__ = inspect.signature(kind)  # type: ignore[attr-defined]
     return made
 
 
-def _items(self: Plain) -> Iterator[Any]:
+def _items(self: Plain) -> Generator[Any, None, None]:
     """One iterator for all who ask: there is one behind it, too."""
-    found: Iterator[Any] | None = self.__dict__.get("_items")
+    found: Generator[Any, None, None] | None = self.__dict__.get("_items")
     if found is None:
         found = _iterate(aiter(self._inner))
         object.__setattr__(self, "_items", found)
     return found
+
+
+def closes(kind: type) -> bool:
+    """Is it an iterator that its plain face can close, as every plain generator does?"""
+    return hasattr(kind, "aclose") and not hasattr(kind, "close")
+
+
+def _close_items(self: Plain) -> None:
+    """End it here."""
+    _items(self).close()
 
 
 def _enter(self: Plain) -> Any:

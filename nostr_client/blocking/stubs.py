@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nostr_client import blocking
-from nostr_client.blocking.faces import is_asynchronous, plain_signature, plain_words
+from nostr_client.blocking.faces import closes, is_asynchronous, plain_signature, plain_words
 
 FILE: Final = Path(__file__).with_name("__init__.pyi")
 _HEAD: Final = '''"""Written by `make stubs`: what the plain faces have, read from their models."""
@@ -110,6 +110,8 @@ class Stubs:
             lines.append(f"    def __iter__(self) -> Iterator[{found}]: ...")
             if hasattr(kind, "__anext__"):
                 lines.append(f"    def __next__(self) -> {found}: ...")
+            if closes(kind):
+                lines.append("    def close(self) -> None: ...")
         return "\n".join(lines if len(lines) > 1 else [f"{lines[0]} ..."]) + "\n"
 
     def _items_of(self, kind: Any) -> str:

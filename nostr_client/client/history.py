@@ -18,13 +18,13 @@ from typing import Final, Self
 
 import msgspec
 
+from nostr_client.client.crowded import CrowdedSeconds, as_one
 from nostr_client.net.fetch import Fetched
 from nostr_client.net.outcome import End, How, Outcome, missed_of, outcome_of
 from nostr_client.net.session.req_split import requests_for
 from nostr_client.net.subscription import Arrival
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.resilience.comparison import Road
 from nostr_client.resilience.history import History
 from nostr_client.routing.reader import RelayReader, authors_of
 from nostr_client.store.contract import SaveStatus
@@ -92,7 +92,7 @@ class PagedHistory:
         by_url: dict[str, list[End]] = {}
         for reading in self._readings:
             by_url.setdefault(reading.url, []).append(reading.end)
-        return {url: _joined(ends) for url, ends in by_url.items()}
+        return {url: as_one(ends) for url, ends in by_url.items()}
 
     @property
     def missed(self) -> dict[str, End]:
@@ -164,7 +164,6 @@ class _Reading:
         self.place = float("inf")
         """All that is newer has come, in seconds since 1970."""
         self._reader = reader
-        self._sets = sets
         self._filter = filter.changed(limit=None)
         self._page = self._most = page
         self._limit = limit
@@ -172,7 +171,7 @@ class _Reading:
         self._edge: set[str] = set()
         """Ids of what came of the second in which the next page begins."""
         self._events = self._requests = 0
-        self._crowded: set[int] = set()
+        self._crowded = CrowdedSeconds(sets, url)
 
     async def read(self) -> list[Event]:
         """The next page: some events that did not come before, or none."""
@@ -223,32 +222,16 @@ class _Reading:
 
     async def _of_second(self, second: int) -> list[Event]:
         """What the relay has of this second, of which it does not show all."""
-        asked = self._filter.changed(since=second, until=second)
-        if asked.search is not None or not await self._sets.may_compare(self.url):
-            self._crowded.add(second)
+        await self._crowded.bring([self._filter], second)
+        if second in self._crowded.hidden:
             return []
-        compared = await self._sets.bring(self.url, asked)
-        if compared.road is not Road.NEGENTROPY or not compared.complete:
-            self._crowded.add(second)
-        return await self._reader.store.query([asked])
+        return await self._reader.store.query([self._filter.changed(since=second, until=second)])
 
     def _said(self, end: End, *, done: bool) -> None:
         """What is to be said of the relay, as far as it was read."""
         self.done = done
-        how, complete = end.how, end.complete
-        if self._crowded:
-            how, complete = How.INCOMPLETE if end.answered else how, False
-        elif end.crowded_at and end.answered:  # all that was hidden was brought in another way
-            how, complete = How.ANSWERED, None
-        self.end = msgspec.structs.replace(
-            end,
-            how=how,
-            complete=complete,
-            events=self._events,
-            pages=self._requests,
-            crowded=bool(self._crowded),
-            crowded_at=tuple(sorted(self._crowded)),
-        )
+        end = self._crowded.weighed(end)
+        self.end = msgspec.structs.replace(end, events=self._events, pages=self._requests)
 
     async def _saved(self, events: Sequence[Event]) -> list[Event]:
         """These are stored, if there is room; without what its author took back."""
@@ -259,17 +242,3 @@ class _Reading:
             became = await self._reader.take_arrivals(arrivals)
             kept += [event for event in part if became.get(event.id) not in _TAKEN_BACK]
         return kept
-
-
-def _joined(ends: Sequence[End]) -> End:
-    """How a relay's part ended that was asked for several filters: as the worst of them."""
-    worst = next((end for end in ends if end.how is not How.ANSWERED), ends[0])
-    said = [end.complete for end in ends]
-    return msgspec.structs.replace(
-        worst,
-        events=sum(end.events for end in ends),
-        pages=sum(end.pages for end in ends),
-        complete=False if False in said else None if None in said else True,
-        crowded=any(end.crowded for end in ends),
-        crowded_at=tuple(sorted({second for end in ends for second in end.crowded_at})),
-    )

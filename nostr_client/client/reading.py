@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
 from nostr_client.client.former_names import warn_of
@@ -16,14 +15,13 @@ from nostr_client.routing.fetch_results import FetchResult
 
 if TYPE_CHECKING:
     from nostr_client.client.counting import EventCount
+    from nostr_client.client.feed import EventFeed
     from nostr_client.client.history import PagedHistory
     from nostr_client.client.reconciling import Direction, Reconciled
     from nostr_client.social.views import SyncStatus
 
 EXHAUSTIVE: Final = Paging(exhaustive=True, most=20_000)
 """A fetch reads on until a page brings nothing new, so many events of one relay at most."""
-WITHOUT_GAPS: Final = Paging(exhaustive=True)
-"""How a feed reads what is stored since its beginning."""
 PAGE: Final = 500
 """Events of a page of history, unless somebody says otherwise."""
 
@@ -149,10 +147,11 @@ class ClientReading(ClientPublishing):
         async for done in reconciled(sets, courier, filter, urls, direction=way, limit=timeout):
             yield done
 
-    async def feed(
-        self, *filters: Filter, relays: Sequence[str] | None = None
-    ) -> AsyncGenerator[Event, None]:
+    def feed(self, *filters: Filter, relays: Sequence[str] | None = None) -> EventFeed:
         """Events that match, as they arrive; without filters, the home timeline's.
+
+            async for event in client.feed(Filter.of(kinds=[1])):
+                ...
 
         Each comes once, verified and stored. They are those created from now on, so that a bot does
         not answer yesterday's; a filter with a `since` begins there: first comes what the store
@@ -161,32 +160,32 @@ class ClientReading(ClientPublishing):
 
         A relay that is lost is dialled again for as long as this runs, and asked for what it got
         meanwhile, and fifteen minutes before; page by page, so that its own limit cuts nothing out
-        of the middle. Ends when the iteration is left or the client closes. `relays` and errors are
-        as for `fetch`.
+        of the middle; where it has more of one second than it shows, that second is compared
+        (NIP-77), or named in `ends[url].crowded_at`. `ends` and `missed` say meanwhile how each
+        relay's part stands.
+
+        Ends when the iteration is left or the client closes. Raises FeedRefused, with the `ends`,
+        once every relay has refused it for good; of those that cannot be reached nobody knows that.
+        `relays` and other errors are as for `fetch`.
         """
+        from nostr_client.client.feed import EventFeed
+
         _check_filters(filters)
-        earlier = [f for f in filters if f.since is not None]
-        wanted = filters or (await self.timeline.home_filter(),)
         now = int(self._clock())
-        wanted = tuple(
-            f.changed(since=now if f.since is None else f.since, limit=None) for f in wanted
+
+        async def wanted() -> Sequence[Filter]:
+            asked = filters or (await self.timeline.home_filter(),)
+            return [f.changed(since=now if f.since is None else f.since, limit=None) for f in asked]
+
+        return EventFeed(
+            self.courier,
+            self.comparisons,
+            wanted,
+            [f for f in filters if f.since is not None],
+            self._given(relays),
+            tasks=self._tasks,
+            asks=self.authenticator is not None and self.authenticator.asks,
         )
-        urls = self._given(relays)
-        async with AsyncExitStack() as stack:
-            watch = await stack.enter_async_context(self.store.watch(wanted))
-            held = await self.store.query(earlier) if earlier else []
-            for event in reversed(held):
-                yield event
-            seen = {event.id for event in held}
-            if urls is None:
-                follow = self.courier.subscribe_to_authors(wanted, paging=WITHOUT_GAPS)
-                await stack.enter_async_context(follow)
-            for url in urls or ():
-                listen = self.courier.subscribe(wanted, [url], paging=WITHOUT_GAPS)
-                await stack.enter_async_context(listen)
-            async for event in watch:
-                if event.id not in seen:
-                    yield event
 
     async def relays_of(self, event: Event | str) -> tuple[str, ...]:
         """The relays that an event, or the one with this id (64 hex digits), is known to be on:

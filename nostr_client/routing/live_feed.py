@@ -17,17 +17,20 @@ log = logging.getLogger(__name__)
 
 STORE_PAUSE: Final = 2.0
 """Seconds before a batch is offered again to a store that failed."""
+OnStored = Callable[[EndOfStored], None]
 
 
 class LiveFeed:
     """Made by `RelayReader.subscribe`."""
 
-    def __init__(self, urls: Iterable[str]) -> None:
+    def __init__(self, urls: Iterable[str], on_stored: OnStored = lambda item: None) -> None:
         self.urls = frozenset(urls)
         self.read: set[str] = set()
         """The relays whose stored events have all come, since the last time they were lost."""
         self.caught_up: set[str] = set()
         """Those, and the ones that cannot be reached or will not answer."""
+        self.over: set[str] = set()
+        """Those from which nothing comes any more, whatever happens."""
         self.arrived = 0
         """How many events were new here."""
         self.oldest: dict[str, int] = {}
@@ -35,6 +38,7 @@ class LiveFeed:
         self.problem = ""
         """Why the store does not take events at the moment; empty when all is well."""
         self._ends = RelayEnds(self.urls)
+        self._on_stored = on_stored
         self._changed = asyncio.Event()
 
     @property
@@ -121,6 +125,9 @@ class LiveFeed:
         self.caught_up.add(item.url)
         if isinstance(item, EndOfStored):
             self.read.add(item.url)
+            self._on_stored(item)
         else:
             self.read.discard(item.url)
+            if item.final:
+                self.over.add(item.url)
         self._changed.set()

@@ -23,7 +23,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -41,7 +41,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.routing.deliveries import Deliveries, add_held
 from nostr_client.routing.failed_lookups import FailedLookups
 from nostr_client.routing.fetch_results import FetchReport, weighed
-from nostr_client.routing.live_feed import LiveFeed
+from nostr_client.routing.live_feed import LiveFeed, OnStored
 from nostr_client.routing.read_plan import author_filters, firm_relays, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.score_book import ScoreBook
@@ -377,12 +377,14 @@ class RelayReader:
         *,
         take: Callable[[Sequence[Arrival]], Awaitable[int]] | None = None,
         paging: Paging | None = None,
+        on_stored: OnStored = lambda item: None,
     ) -> AsyncIterator[LiveFeed]:
         """Keep a live subscription into the store for as long as the block runs. What was stored at
         the relays goes into `deliveries`, too, page by page with `paging`. `take` keeps what comes
-        instead of `save_arrivals`, and says how many were new."""
+        instead of `save_arrivals`, and says how many were new. `on_stored` is told when a relay has
+        sent what it had stored, which is held then."""
         dialled = [url for url in dict.fromkeys(urls) if self.book.policy(url)]
-        feed = LiveFeed(dialled)
+        feed = LiveFeed(dialled, on_stored)
         if not (dialled and filters):
             yield feed
             return
@@ -394,39 +396,6 @@ class RelayReader:
             finally:
                 filling.cancel()
                 await asyncio.wait([filling])
-
-    @asynccontextmanager
-    async def subscribe_to_authors(
-        self, filters: Sequence[Filter], *, paging: Paging | None = None
-    ) -> AsyncIterator[None]:
-        """The same, wherever the filters' authors write: at once by what is known, and better once
-        the lists that are missing have come. Raises StoreError."""
-        async with AsyncExitStack() as known:
-            routes = await self.route(filters)
-            for url, part in routes.items():
-                await known.enter_async_context(self.subscribe(part, [url], paging=paging))
-            learning = self._tasks.start(self._follow_more(filters, routes, paging))
-            try:
-                yield
-            finally:
-                learning.cancel()
-                await asyncio.wait([learning])
-
-    async def _follow_more(
-        self, filters: Sequence[Filter], routes: Routes, paging: Paging | None
-    ) -> None:
-        """What `routes` lack once the relay lists are known."""
-        try:
-            await self.fetch_lists(authors_of(filters))
-            learned = await self.route(filters)
-        except StoreError as error:
-            log.warning("relay lists are not looked for: %s", error)
-            return
-        async with AsyncExitStack() as stack:
-            for url, part in learned.items():
-                if more := [filter for filter in part if filter not in routes.get(url, ())]:
-                    await stack.enter_async_context(self.subscribe(more, [url], paging=paging))
-            await asyncio.Event().wait()
 
     async def save_arrivals(
         self, arrivals: Sequence[Arrival], deliveries: Deliveries | None = None

@@ -10,7 +10,7 @@ import pytest
 
 from nostr_client.client.counting import Precision
 from nostr_client.client.history import PagedHistory
-from nostr_client.errors import ConfigError
+from nostr_client.errors import ConfigError, FeedRefused
 from nostr_client.net.outcome import How, Outcome
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
@@ -155,6 +155,77 @@ async def test_a_feed_from_a_while_ago_has_all_of_it(tmp_path: Path) -> None:
         came = [await asyncio.wait_for(anext(feed), LIMIT) for _ in made]
         assert set(came) == set(made)
         await feed.aclose()
+
+
+@pytest.mark.parametrize("compares", [True, False])
+async def test_a_feed_compares_a_second_that_is_larger_than_a_page_or_names_it(
+    tmp_path: Path, compares: bool
+) -> None:
+    now = int(time.time())
+    crowd = [note(n, now - 50) for n in range(30)]
+    around = [note(90, now - 40), note(91, now - 60)]
+    async with Relay(*crowd, *around) as relay, client(tmp_path) as c:
+        relay.cap, relay.compares = 8, compares
+        feed = c.feed(NOTES.changed(since=now - 100), relays=[relay.url])
+        shown = len(crowd) if compares else relay.cap
+        came = [await asyncio.wait_for(anext(feed), LIMIT) for _ in range(shown + len(around))]
+        await relay.tell(last := note(99, now + 60))
+        assert await asyncio.wait_for(anext(feed), LIMIT) == last
+        assert set(around) < set(came) < {*crowd, *around} or compares
+        assert len(set(came)) == len(came)
+        await until(lambda: feed.ends[relay.url].answered)
+        named = () if compares else (now - 50,)
+        await until(lambda: feed.ends[relay.url].crowded_at == named)
+        assert set(feed.missed) == (set() if compares else {relay.url})
+        await feed.aclose()
+
+
+async def test_a_feed_compares_what_a_break_left_too_crowded(tmp_path: Path) -> None:
+    now = int(time.time())
+    crowd = [note(n, now + 5) for n in range(30)]
+    async with client(tmp_path) as c:
+        async with Relay(first := note(90, now)) as relay:
+            feed = c.feed(NOTES.changed(since=now), relays=[relay.url])
+            assert await anext(feed) == first
+            await until(lambda: relay.listened)
+        async with Relay(first, *crowd, port=relay.port) as again:
+            again.cap, again.compares = 8, True
+            await until(lambda: c.pool.retry_now() or again.listened)
+            came = [await asyncio.wait_for(anext(feed), LIMIT) for _ in crowd]
+            assert set(came) == set(crowd)
+            await until(lambda: not feed.missed)
+        await feed.aclose()
+
+
+async def test_a_feed_that_every_relay_refuses_says_so(tmp_path: Path) -> None:
+    async with Relay() as one, Relay() as other, client(tmp_path) as c:
+        one.words, other.words = "restricted: members only", "invalid: no such kind"
+        feed = c.feed(NOTES, relays=[one.url, other.url])
+        with pytest.raises(FeedRefused, match="members only") as refused:
+            await asyncio.wait_for(anext(feed), LIMIT)
+        ends = {end.url: end for end in refused.value.ends}
+        assert ends[one.url].prefix == "restricted"
+        assert ends[other.url].reason == "no such kind"
+        assert feed.missed.keys() == ends.keys()
+
+
+async def test_a_feed_goes_on_while_one_relay_may_still_answer(tmp_path: Path) -> None:
+    async with Relay() as one, Relay() as fine, client(tmp_path) as c:
+        one.words = "restricted: members only"
+        feed = c.feed(NOTES, relays=[one.url, fine.url, DEAD])
+        waiting = asyncio.create_task(anext(feed))
+        await until(lambda: feed.missed.keys() == {one.url, DEAD} and fine.listened)
+        await fine.tell(new := note(1, int(time.time()) + 1))
+        assert await asyncio.wait_for(waiting, LIMIT) == new
+        await feed.aclose()
+
+
+async def test_a_feed_behind_a_wall_that_is_told_nothing_is_refused(tmp_path: Path) -> None:
+    async with Relay() as wall, client(tmp_path) as c:
+        wall.challenge, wall.words = "who", "auth-required: who are you?"
+        feed = c.feed(NOTES, relays=[wall.url])
+        with pytest.raises(FeedRefused, match="who are you"):
+            await asyncio.wait_for(anext(feed), LIMIT)
 
 
 # Counting

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nostr_client.client import NostrClient
-from nostr_client.errors import NostrError
+from nostr_client.errors import FeedRefused, NostrError
 from nostr_client.net.outcome import in_words
 from nostr_client.net.session.paging import Paging
 from nostr_client.nips import nip19, nip22
@@ -23,6 +24,7 @@ from nostr_client.tui.widgets.feed import NoteFeed
 from nostr_client.tui.workers import start_worker
 
 if TYPE_CHECKING:
+    from nostr_client.protocol.event import Event
     from nostr_client.social.sets import NamedSet
 
 ASKED_FOR: Final = 100
@@ -83,11 +85,24 @@ class WatchedFeed(NoteFeed):
                 waiting: list[str] = []
                 some = asyncio.Event()
                 group.create_task(self._arrive(waiting, some))
-                async for event in self._client.feed(wanted):
+                async for event in self._followed(wanted):
                     waiting.append(event.id)
                     some.set()
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
+
+    async def _followed(self, wanted: Filter) -> AsyncIterator[Event]:
+        """What relays have that is new; where none will be followed, what comes in other ways."""
+        try:
+            async for event in self._client.feed(wanted):
+                yield event
+        except FeedRefused as refusal:
+            self.post_message(Say(str(refusal), "error"))
+        else:
+            return
+        async with self._client.store.watch([wanted]) as watch:
+            async for event in watch:
+                yield event
 
     async def _ask(self, wanted: Filter) -> None:
         self.show_state("asking relays")
