@@ -92,6 +92,7 @@ def await_(
     async def work() -> None:
         from nostr_client.cli.message_await import await_messages
         from nostr_client.cli.outcomes import login_hint, not_found
+        from nostr_client.net.outcome import is_closed_to_us
 
         async with context.writing(signer) as client:
             seen = await await_messages(
@@ -105,8 +106,10 @@ def await_(
             if not seen and not who and not requests:
                 await _say_requests(context, client)
             if not seen:
-                words = f"no message in {timeout} seconds"
                 ends = client.messages.status.ends
+                words = f"no message in {timeout} seconds"
+                if is_closed_to_us(ends.values()):
+                    words = "no message came, and none will"
                 raise not_found(words, ends, await login_hint(context, client, ends.values()))
             if seen < count:
                 context.out.note(f"{seen} of {count} came in {timeout} seconds")

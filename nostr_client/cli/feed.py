@@ -35,7 +35,8 @@ def feed(
     offline: Annotated[bool, Option("--offline", help="Only what is here.")] = False,
 ) -> None:
     """Read the home timeline, oldest first; with --json each line is the event itself."""
-    from nostr_client.cli.outcomes import login_hint, say_missed
+    from nostr_client.cli.outcomes import login_hint, not_found, say_missed
+    from nostr_client.net.outcome import is_closed_to_us
 
     account = context.must_act()
 
@@ -53,9 +54,11 @@ def feed(
                 say_missed(context, ends, await login_hint(context, client, ends.values()))
             else:
                 problem = await _nothing_to_read(context, client, ends, offline)
-                if not follow:
+                if not follow or is_closed_to_us(ends.values()):
                     raise problem
                 context.out.note(str(problem), problem.record)
+            if follow and is_closed_to_us(ends.values()):
+                raise not_found("nobody is left who could send more", ends)
             if follow:
                 async for note in client.timeline.watch(newest):
                     whole = (

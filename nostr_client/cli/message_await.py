@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from nostr_client.net.outcome import is_closed_to_us
+
 if TYPE_CHECKING:
     from nostr_client.social.messages.messages import Messages
     from nostr_client.social.messages.views import PrivateMessage
@@ -27,7 +29,7 @@ async def await_messages(
     limit: float,
 ) -> int:
     """Show what is unread in a room, or in all, the oldest first, then what comes, until `count`
-    were shown or `limit` seconds are over; how many were.
+    were shown, `limit` seconds are over, or no relay allows it; how many were.
 
     What was shown is read from then on: what fails between the two is shown again. Where several
     processes wait on one folder, each message is shown by one of them.
@@ -39,7 +41,7 @@ async def await_messages(
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await anext(unread)
-            except TimeoutError:
+            except (TimeoutError, StopAsyncIteration):
                 break
             shown += await messages.hand_out(message.id, show)
     return shown
@@ -48,7 +50,8 @@ async def await_messages(
 async def _unread(
     messages: Messages, room: Room, requests: bool, catch_up: float
 ) -> AsyncGenerator[PrivateMessage, None]:
-    """Unread messages without an end; each is to be marked as read before the next is taken."""
+    """Unread messages, for as long as a relay may send some; each is to be marked as read before
+    the next is taken."""
     await messages.sync(catch_up)
     with messages.watch() as changes:
         messages.start()
@@ -56,4 +59,6 @@ async def _unread(
             while page := await messages.unread_messages(room, requests=requests, limit=PAGE):
                 for message in page:
                     yield message
+            if is_closed_to_us(messages.status.ends.values()):
+                return
             await anext(changes)

@@ -199,6 +199,13 @@ def missed_of(ends: Iterable[End]) -> tuple[End, ...]:
     return tuple(end for end in ends if not end.spare and end.how not in fine)
 
 
+def is_closed_to_us(ends: Iterable[End]) -> bool:
+    """Does every relay that was asked, and on which anything depends, not allow it? Then nothing is
+    to be waited for."""
+    asked = [end for end in ends if not end.spare and end.how is not How.NOT_ASKED]
+    return bool(asked) and all(end.how is How.NOT_ALLOWED for end in asked)
+
+
 def in_words(ends: Iterable[End], *, found: bool, named: int = MOST_NAMED) -> str:
     """The outcome in one line, and what the first `named` relays that were missed did; safe to
     print.

@@ -130,6 +130,17 @@ async def test_following_ends_cleanly(
     assert (process.returncode, out, err) == (code, b"", b"")
 
 
+async def test_following_ends_where_every_relay_refuses(home: Home, key: SecretKey) -> None:
+    async with Relay() as wall:
+        wall.challenge, wall.words = "prove it", "restricted: members only"
+        home.configure([wall.url])
+        npub = nip19.encode_npub(key.public_key.hex)
+        await home.import_key(key)
+        done = await home.run("feed", "--follow", "--signer", npub)
+        assert (done.code, done.out) == (Exit.NOT_ALLOWED, "")
+        assert "restricted: members only" in done.err
+
+
 async def test_a_reader_that_goes_away_is_no_error(
     home: Home, key: SecretKey, start_relay: StartRelay
 ) -> None:

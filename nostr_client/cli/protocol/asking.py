@@ -45,7 +45,8 @@ SEEN: Final = 200_000
 Routes = Mapping[str, Sequence["Filter"]]
 Take = Callable[[Sequence["Event"]], Awaitable[bool]]
 """Is given what came, and says whether more is wanted."""
-OnEnded = Callable[[Ended], None]
+OnEnded = Callable[[Ended, bool], None]
+"""Hears of a relay that is lost or refuses, and whether nobody is heard any more."""
 
 
 class EnoughFound(Exception):
@@ -95,10 +96,11 @@ async def gather(
     paging: Paging | None = None,
     patience: Patience | None = None,
     firm: Collection[str] = (),
-    on_ended: OnEnded = lambda ended: None,
+    on_ended: OnEnded = lambda ended, alone: None,
 ) -> dict[str, End]:
     """Ask, and give what comes to `take`, until relays have ended, more is not wanted, or patience
-    is at its end; how each relay's part ended. `on_ended` hears of each that is lost meanwhile.
+    is at its end; how each relay's part ended. `on_ended` hears of each that is lost meanwhile. One
+    that does not allow it is over: nobody tells it more, in the run of a command.
 
     While `take` works, no time runs. Where the relays that matter (`firm`) have ended and something
     has come, the others have little time left.
@@ -142,6 +144,8 @@ class Gathering:
         self._on_ended = on_ended
         self._ends = RelayEnds(())
         self._clock = asyncio.timeout(None)
+        self._out: set[str] = set()
+        """Relays that are lost, or refuse, at the moment."""
         self._came = False
         self._hurried = False
 
@@ -166,10 +170,14 @@ class Gathering:
                 await self._hand_over([i.event for i in batch if isinstance(i, Arrival)])
                 for item in batch:
                     ended = self._ends.take(item)
-                    if isinstance(item, Ended):
-                        self._on_ended(item)
-                        if item.final or (ended and not self._live):
-                            sub.remove_relays([item.url])
+                    if not isinstance(item, Ended):
+                        self._out.discard(item.url)
+                        continue
+                    self._out.add(item.url)
+                    self._on_ended(item, self._ends.found.keys() <= self._out)
+                    over = item.final or item.cause.how is How.NOT_ALLOWED
+                    if over or (ended and not self._live):
+                        sub.remove_relays([item.url])
                 if not sub.urls:
                     return
                 self._hurry()

@@ -203,27 +203,30 @@ class _FilterQuestion:
         """What relays have stored, and what comes."""
         from nostr_client.cli.outcomes import conclude
         from nostr_client.cli.protocol.asking import EventPrinter, Patience, gather, routes_of
-        from nostr_client.net.outcome import WORDS_SHOWN
-        from nostr_client.safe_text import safe_line
 
         printer = EventPrinter(self._context)
         routes, _ = await routes_of(client, await self.source.all(client), self.relays)
-
-        def tell(ended: Ended) -> None:
-            words = safe_line(str(ended.cause), WORDS_SHOWN)
-            record = {"relay": ended.url, "how": ended.cause.how.value, "problem": words}
-            self._context.out.note(f"{ended.url}: {ended.cause.how.value} ({words})", record)
-
         ends = await gather(
-            client, routes, printer, live=True, patience=Patience(None), on_ended=tell
+            client, routes, printer, live=True, patience=Patience(None), on_ended=self._tell
         )
         nothing = "no event came"
         await conclude(self._context, client, ends, shown=printer.shown > 0, nothing=nothing)
 
+    def _tell(self, ended: Ended, alone: bool) -> None:
+        """A relay is lost or refuses; with --quiet it is said where nobody is heard any more."""
+        from nostr_client.net.outcome import WORDS_SHOWN
+        from nostr_client.safe_text import safe_line
+
+        words = safe_line(str(ended.cause), WORDS_SHOWN)
+        record = {"relay": ended.url, "how": ended.cause.how.value, "problem": words}
+        say = self._context.out.fault if alone else self._context.out.note
+        say(f"{ended.url}: {ended.cause.how.value} ({words})", record)
+
     async def wait(self, client: NostrClient, count: int, since: int | None) -> None:
         """Until `count` events came. Raises CommandError where they did not."""
-        from nostr_client.cli.outcomes import not_found, outcome_record
+        from nostr_client.cli.outcomes import login_hint, not_found, outcome_record
         from nostr_client.cli.protocol.asking import EventPrinter, Patience, gather, routes_of
+        from nostr_client.net.outcome import in_words, missed_of
 
         limit = self._context.timeout or AWAITED
         printer = EventPrinter(self._context, count)
@@ -233,14 +236,20 @@ class _FilterQuestion:
         began = asyncio.get_running_loop().time()
         routes, _ = await routes_of(client, filters, self.relays)
         left = max(0.001, limit - (asyncio.get_running_loop().time() - began))
-        ends = await gather(client, routes, printer, live=True, patience=Patience(left))
+        ends = await gather(
+            client, routes, printer, live=True, patience=Patience(left), on_ended=self._tell
+        )
         if printer.shown >= count:
             return
         if asyncio.get_running_loop().time() - began < limit:
-            raise not_found("nobody is left who could send it", ends)
+            hint = await login_hint(self._context, client, ends.values())
+            raise not_found("nobody is left who could send it", ends, hint)
         words = f"{printer.shown} of {count} came" if printer.shown else "nothing matched"
+        words += f" within {limit:g} s"
+        if missed_of(ends.values()):
+            words += f": {in_words(ends.values(), found=printer.shown > 0)}"
         record = outcome_record(ends.values(), found=printer.shown > 0)
-        raise CommandError(f"{words} within {limit:g} s", Exit.TIMED_OUT, record)
+        raise CommandError(words, Exit.TIMED_OUT, record)
 
 
 def add_to(root: Group) -> None:

@@ -131,3 +131,23 @@ async def test_a_key_in_an_argument_is_refused_and_not_said_back(home: Home) -> 
         refused = await home.run(*arguments)
         assert refused.code == Exit.USAGE
         assert nsec not in refused.err
+
+
+@pytest.mark.parametrize("words", ["auth-required: who are you?", "blocked: go away"])
+async def test_nobody_is_waited_for_who_refuses_for_good(home: Home, words: str) -> None:
+    """What goes on for ever ends where every relay has said no, and says which no it was."""
+    async with Relay() as wall, asyncio.timeout(LIMIT):
+        wall.challenge, wall.words = "prove it", words
+        streamed, awaited = await asyncio.gather(
+            home.run("req", "-k", "1", "--stream", "--quiet", wall.url),
+            home.run("await", "-k", "1", "--timeout", "80", wall.url),
+        )
+        for done in (streamed, awaited):
+            assert (done.code, done.out) == (Exit.NOT_ALLOWED, "")
+            assert f"it may not be read: {wall.url}: not allowed ({words})" in done.err
+    gone = await home.run("await", "-k", "1", "--timeout", "1", DEAD, "--json")
+    assert gone.code == Exit.TIMED_OUT
+    lost, end = map(json.loads, gone.err.splitlines())
+    assert (lost["relay"], lost["how"]) == (DEAD, "cannot be reached")
+    assert "nobody answered" in end["error"]
+    assert end["outcome"] == "nobody answered"
