@@ -9,6 +9,8 @@ from typing import Final
 
 from nostr_client.client import NostrClient
 from nostr_client.nips import nip19, nip27
+from nostr_client.protocol import kinds
+from nostr_client.protocol.filters import Filter
 from nostr_client.social.views import Profile
 
 MOST_KEPT: Final = 5_000
@@ -17,12 +19,14 @@ MOST_ASKED: Final = 200
 
 
 class NameCache:
-    """Names as the store has them; `catch_up` brings those that were asked for in vain."""
+    """Names as the store has them; `catch_up` brings those that were asked for in vain, and
+    `take_changes` tells whoever draws them."""
 
     def __init__(self, client: NostrClient) -> None:
         self._client = client
         self._labels: OrderedDict[str, tuple[str, Profile]] = OrderedDict()
         """With each the profile without its event, by whose names others are told apart."""
+        self._changed = False
         self._wanted: set[str] = set()
         self._nameless: set[str] = set()
         self._asked: set[str] = set()
@@ -53,17 +57,30 @@ class NameCache:
         """
         self.add((await self._client.profiles.get_many(pubkeys)).values())
 
-    async def catch_up(self) -> bool:
-        """Look up in the store whoever was asked for; true when a name came to be known."""
-        wanted, self._wanted = self._wanted, set()
-        if not wanted:
-            return False
-        found = await self._client.profiles.get_many(wanted)
+    async def follow(self) -> None:
+        """Whoever is shown and says anew, here or elsewhere, who they are is looked up by the next
+        `catch_up`; until the store is closed. Raises StoreError."""
+        profiles = Filter(kinds=frozenset({kinds.METADATA}))
+        async with self._client.store.watch([profiles]) as news:
+            async for event in news:
+                if event.pubkey in self._labels:
+                    self._wanted.add(event.pubkey)
+
+    async def catch_up(self) -> None:
+        """Look up in the store whoever was asked for in vain. Raises StoreError."""
+        if not self._wanted:
+            return
+        found = await self._client.profiles.get_many(set(self._wanted))
         for profile in found.values():
             self._keep(profile)
             if profile.event is None and profile.pubkey not in self._asked:
                 self._nameless.add(profile.pubkey)
-        return any(profile.event is not None or profile.petname for profile in found.values())
+
+    def take_changes(self) -> bool:
+        """Is anybody whose name was given out called otherwise since the last time, by whichever
+        way it came? Whoever asks draws all names anew."""
+        changed, self._changed = self._changed, False
+        return changed
 
     @property
     def has_unknown(self) -> bool:
@@ -79,6 +96,11 @@ class NameCache:
         self._wanted.update(chosen)
 
     def _keep(self, profile: Profile) -> None:
+        known = self._labels.get(profile.pubkey)
+        if known is not None or profile.pubkey in self._wanted:
+            given = known[0] if known is not None else Profile(profile.pubkey).label
+            self._changed = self._changed or profile.label != given
+        self._wanted.discard(profile.pubkey)
         self._labels[profile.pubkey] = profile.label, replace(profile, event=None)
         self._labels.move_to_end(profile.pubkey)
         while len(self._labels) > MOST_KEPT:

@@ -32,6 +32,7 @@ from textual.pilot import Pilot
 from nostr_client.config import ClientConfig
 from nostr_client.tui.app import NostrApp
 from nostr_client.tui.panes.registry import PANES
+from nostr_client.tui.polling import POLL_EVERY
 from nostr_client.tui.targets import (
     AddressTarget,
     NoteTarget,
@@ -48,9 +49,10 @@ Size = tuple[int, int]
 SIZES: Final = ((80, 24), (100, 30), (120, 40), (200, 50), (300, 80))
 TWO: Final = ((80, 24), (120, 40))
 THEMES: Final = ("dusk", "paper", "terminal")
-STILL: Final = 6
-"""Looks in a row that find the same, until a screen that is written anew counts as it is."""
 LOOK: Final = 0.1
+STILL: Final = round((POLL_EVERY + 0.5) / LOOK)
+"""Looks in a row that find the same, until a screen that is written anew counts as it is: longer
+than the client takes to look again at names and counts."""
 PATIENCE: Final = 20.0
 """Seconds for a screen to become what it was."""
 MOST_WRONG: Final = 4

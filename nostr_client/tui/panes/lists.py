@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -17,8 +18,9 @@ from textual.widgets import Static
 
 from nostr_client.errors import NostrError
 from nostr_client.protocol.event import Event
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.social.list_history import ListVersion
-from nostr_client.social.list_versions import NAMES, changes_between, is_fork, items_of
+from nostr_client.social.list_versions import NAMES, ListItem, changes_between, is_fork, items_of
 from nostr_client.social.list_words import change_lines, item_line, size_of
 from nostr_client.social.views import RelayRow
 from nostr_client.tui.actions import Actions
@@ -114,7 +116,7 @@ class ListsPane(PaneView):
     def __init__(self, context: PaneContext) -> None:
         super().__init__()
         self._lists = context.client.lists
-        self._name_of = context.names.label
+        self._names = context.names
         self._list = "follows"
         self._events: Sequence[Event] = ()
         self._marked = ""
@@ -198,6 +200,7 @@ class ListsPane(PaneView):
             chosen = await self._version(row.event)
             other = next((e for e in self._events if e.id == self._marked), row.before)
             before = await self._version(other) if other and other.id != row.event.id else None
+            await self._names.know(_people(chosen.items, before.items if before else ()))
         except NostrError as error:
             self.post_message(Say(str(error), "error"))
             return
@@ -211,9 +214,10 @@ class ListsPane(PaneView):
         return await self._lists.version(self.kind, event.id)
 
     def _difference(self, chosen: ListVersion, before: ListVersion | None) -> Iterator[Content]:
+        name_of = self._names.label
         if before is None:
             yield Content.styled(f"all that version {chosen.number} holds", DIM)
-            yield from (Content(item_line(item, self._name_of)) for item in chosen.items)
+            yield from (Content(item_line(item, name_of)) for item in chosen.items)
         else:
             words = f"version {chosen.number}, beside version {before.number}"
             yield Content.styled(words, DIM)
@@ -221,7 +225,7 @@ class ListsPane(PaneView):
             if not changes:
                 yield Content("they hold the same")
             for change in changes:
-                for line in change_lines(change, self._name_of):
+                for line in change_lines(change, name_of):
                     sign = line.lstrip("~")[:1]
                     yield Content.styled(line, "$text-success" if sign == "+" else "$text-error")
         if chosen.is_closed:
@@ -282,6 +286,16 @@ def forked(events: Sequence[Event]) -> bool:
         return False
     theirs, mine, base = (items_of(event) for event in events[:3])
     return is_fork(base, mine, theirs)
+
+
+def _people(one: Sequence[ListItem], other: Sequence[ListItem]) -> set[str]:
+    """The pubkeys that only one of two versions holds, as many as are shown."""
+    people: set[str] = set()
+    for here, there in ((one, frozenset(other)), (other, frozenset(one))):
+        tags = (item.tag for item in here if item not in there)
+        named = (value for first, *values in tags if first == "p" for value in values[:1])
+        people |= set(islice(filter(is_hex64, named), MOST_LINES))
+    return people
 
 
 def _foot(events: Sequence[Event]) -> str:

@@ -23,11 +23,12 @@ from nostr_client.safe_text import safe_line
 from nostr_client.tui.keymap import Key, KeyGroup, hints
 from nostr_client.tui.screens.dialogs import key_words
 from nostr_client.tui.widgets.items import FixedItems, ItemRenderer, Styles
+from nostr_client.tui.widgets.static_text import StillText
 from nostr_client.tui.widgets.windowed_list import WindowedList
 from nostr_client.tui.workers import start_worker
 
 LOOK_EVERY: Final = 1.0
-"""Seconds between two looks whether the time for an answer is over."""
+"""Seconds between two looks at whether the time for an answer is over, and at names."""
 MOST_SAID: Final = 3
 """Purposes that a question names."""
 
@@ -71,22 +72,24 @@ class AuthQuestionDialog(ModalScreen[AuthAnswer]):
         self._account = account
         self._name_of = name
 
-    def compose(self) -> ComposeResult:
+    @property
+    def _wanted(self) -> str:
         asked = self._question
         why = dict.fromkeys(say_purpose(one, asked.pubkey, self._name_of) for one in asked.purposes)
         named = "; ".join(list(why)[:MOST_SAID]) + ("; and more" if len(why) > MOST_SAID else "")
+        return (
+            f"Account: {safe_line(self._account, 40)}. It is wanted {named}. The relay then "
+            "knows that all you read there over this connection is read by this account."
+        )
+
+    def compose(self) -> ComposeResult:
         with Vertical(classes="card"):
             yield Static(
-                f"May {safe_line(asked.url, 120)} know who you are?",
+                f"May {safe_line(self._question.url, 120)} know who you are?",
                 markup=False,
                 classes="card-title",
             )
-            yield Static(
-                f"Account: {safe_line(self._account, 40)}. It is wanted {named}. The relay then "
-                "knows that all you read there over this connection is read by this account.",
-                markup=False,
-                classes="card-text",
-            )
+            yield StillText(self._wanted, classes="card-text")
             yield Static(
                 f"Without an answer it is no, after {LIMIT / 60:.0f} minutes.",
                 markup=False,
@@ -101,6 +104,8 @@ class AuthQuestionDialog(ModalScreen[AuthAnswer]):
     def _look(self) -> None:
         if self._questions.current is not self._question:
             self.dismiss(None)
+        else:  # somebody's name may have come
+            self.query_one(StillText).update(self._wanted)
 
     def action_answer(self, allowed: bool, lasting: bool) -> None:
         self.dismiss(AuthAnswer(allowed, lasting))
@@ -157,6 +162,7 @@ class AuthListScreen(ModalScreen[None]):
         self._authenticator = authenticator
         self._owner = owner
         self._name_of = name
+        self._drawn: Sequence[AuthRow] | None = None
         self.rows: WindowedList[AuthRow] = WindowedList(AuthRenderer(), gap=0)
 
     def compose(self) -> ComposeResult:
@@ -173,6 +179,7 @@ class AuthListScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         start_worker(self, self._draw, "auth")
+        self.set_interval(LOOK_EVERY, lambda: start_worker(self, self._draw, "auth"))
         self.rows.focus()
 
     def action_say(self, allowed: bool) -> None:
@@ -200,6 +207,9 @@ class AuthListScreen(ModalScreen[None]):
         except NostrError as error:
             self._say(str(error))
             return
+        if rows == self._drawn:
+            return
+        self._drawn = rows
         self.rows.renew(FixedItems(rows, self.rows.renderer.key))
         if not rows:
             self._say("Your own relays, and where people read to whom you write; nobody else.")

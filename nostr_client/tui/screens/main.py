@@ -286,6 +286,10 @@ class MainScreen(Screen[None]):
         for view in self.columns.views:
             view.redraw(shown=True)
         self.detail.notes.redraw()
+        for screen in self.app.screen_stack:
+            if screen is not self:
+                for each in screen.query(WindowedList):
+                    each.redraw()
 
     # What arrives
 
@@ -304,6 +308,7 @@ class MainScreen(Screen[None]):
                 await painted.wait()
         start_worker(self, self._follow_home, "arrivals")
         start_worker(self, self._follow_marks, "arrivals")
+        start_worker(self, self.names.follow, "arrivals")
         start_worker(self, partial(poll, self._poll, self._say_problem, self._rests), "poll")
         self.set_interval(KEEP_EVERY, lambda: start_worker(self, self.keep_place, "place"))
 
@@ -353,20 +358,22 @@ class MainScreen(Screen[None]):
         await self._poll_views(relays)
         if self.client.authenticator is not None:
             await self._show_auth(self.client.authenticator)
-        self._show_leaks()
+        await self._show_leaks()
         if self.account.can_sign:
             await self._show_ends()
         return self.client.replication.problem
 
-    def _show_leaks(self) -> None:
+    async def _show_leaks(self) -> None:
         """Whose secret key stands in the open: the own one each time, others' once."""
         known = {leak.pubkey for leak in self._leaks}
-        for leak in self.client.key_leaks.found:
+        found = self.client.key_leaks.found
+        await self.names.know({leak.pubkey for leak in found} - known)
+        for leak in found:
             if leak.pubkey not in known and (leak.pubkey == self.client.pubkey or self._polled):
                 name = self.names.label(leak.pubkey)
                 words = leak_words(leak, self.client.pubkey, name)
                 self.post_message(Say(words, "error"))
-        self._leaks, self._polled = self.client.key_leaks.found, True
+        self._leaks, self._polled = found, True
 
     async def _show_ends(self) -> None:
         """Which relays of the account's lists have ended: said once, with what leads away."""
@@ -420,8 +427,8 @@ class MainScreen(Screen[None]):
         return not self._saved
 
     async def _poll_views(self, relays: Sequence[RelayRow]) -> None:
-        named = await self.names.catch_up()
-        if await self.client.lookalikes.refresh() or named:
+        await self.names.catch_up()
+        if await self.client.lookalikes.refresh() | self.names.take_changes():
             self._redraw_notes()
         await self._know_followed()
         await self.view.poll(relays, shown=True)

@@ -106,7 +106,7 @@ class WhyScreen(TargetScreen):
     async def _read(self) -> tuple[str, list[FactRow]]:
         """The title, and the rows. Raises StoreError."""
         why, now, name, about = self._client.why, time.time(), self._names.label, self._about
-        await self._names.catch_up()
+        await self._names.catch_up()  # those of the last look
         match about:
             case NoteTarget():
                 event = await self._client.store.get(about.id)

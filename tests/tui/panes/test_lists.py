@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from textual.content import Content
+
 from nostr_client.protocol.event import Event
 from nostr_client.store.contract import StoreOptions
 from nostr_client.store.opening import open_store
+from nostr_client.tui.panes.lists import ListsPane
 from nostr_client.tui.screens.dialogs import ConfirmDialog
+from nostr_client.tui.screens.thread import ThreadScreen
 from tests.conftest import StartRelay
 from tests.tui.world import World, sees, told, until
 
@@ -56,3 +64,42 @@ async def test_two_devices_follow_lists_are_put_together_and_undone(
         await pilot.press("escape")
         await pilot.press("right")
         await sees(app, "mutes · 0 versions")
+
+
+async def test_names_stand_there_at_once_and_one_that_comes_later_takes_its_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.account()
+    await world.put(world.follows("ana", "ben", "cy"), world.named("ben"))
+    drawn: list[str] = []
+    difference = ListsPane._difference
+
+    def noted(*given: Any) -> Iterator[Content]:
+        for line in difference(*given):
+            drawn.append(line.plain)
+            yield line
+
+    monkeypatch.setattr(ListsPane, "_difference", noted)
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await pilot.press("0")
+        await sees(app, "public p ben")
+        assert not [line for line in drawn if world.npub("ben")[:10] in line], "not even at first"
+        await sees(app, f"public p {world.npub('cy')[:10]}")
+        await app.main.client.store.save([world.named("cy", "Cyan")])
+        await sees(app, "public p Cyan")
+
+
+async def test_a_name_that_comes_while_another_screen_is_open_stands_there_too(
+    world: World,
+) -> None:
+    await world.account()
+    note = world.note("ben", f"Ask nostr:{world.npub('cy')}, who knows.")
+    await world.put(world.follows("ana", "ben"), world.named("ben"), note)
+    async with world.at_home() as (app, pilot):
+        assert app.main is not None
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, ThreadScreen))
+        await sees(app, f"Ask @{world.npub('cy')[:10]}")
+        await app.main.client.store.save([world.named("cy", "Cyan")])
+        await sees(app, "Ask @Cyan")
