@@ -19,7 +19,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from nostr_client.client.former_names import MethodOnceRoom
@@ -35,7 +35,7 @@ from nostr_client.signing.signer import Signer
 from nostr_client.tasks import OwnedTasks, steadily
 
 if TYPE_CHECKING:
-    pass
+    from nostr_client.nips.nip11 import Limitation
 
 
 class NostrClient(ClientReading):
@@ -143,9 +143,27 @@ class NostrClient(ClientReading):
             vars(self)["history"] = MethodOnceRoom(cls.history, self, "comparisons")
             self._tasks = tasks = await stack.enter_async_context(OwnedTasks())
             tasks.start(self.pool.outages.keep())
+            stack.enter_context(self._learning_limits(tasks))
             for work in self._background(keyed=keys.keyed):
                 tasks.start(steadily(work))
             yield self
+
+    @contextmanager
+    def _learning_limits(self, tasks: OwnedTasks) -> Iterator[None]:
+        """What relays refuse as too much is remembered, and what is remembered is asked for."""
+
+        async def read() -> None:
+            await self.relay_facts.known()
+
+        def learn(url: str, limits: Limitation) -> None:
+            tasks.start(self.relay_facts.learn(url, limits))
+
+        tasks.start(read())
+        before, self.pool.on_limits = self.pool.on_limits, learn
+        try:
+            yield
+        finally:
+            self.pool.on_limits = before
 
     def _background(self, *, keyed: bool) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
         """What goes on for as long as the client runs."""

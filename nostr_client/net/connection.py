@@ -33,6 +33,7 @@ from nostr_client.net.session.effects import (
     Effects,
     EventsReceived,
     HangUp,
+    LimitsLearned,
     NegentropyReceived,
     OkReceived,
     Send,
@@ -82,6 +83,8 @@ class ConnectionContext(msgspec.Struct, frozen=True):
     """Pubkeys whose events are kept however large."""
     document_of: Callable[[str], Limitation] = lambda url: Limitation()
     """What a relay says in its document that it takes (NIP-11), as far as that was read."""
+    on_limits: Callable[[str, Limitation], None] = lambda url, limits: None
+    """Told what a relay's refusals taught."""
 
 
 class RelayConnection:
@@ -386,6 +389,8 @@ class RelayConnection:
                     self._aside(self._ask_auth(effect))
                 case WakeLater(delay, token):
                     self._aside(self._later(delay, token))
+                case LimitsLearned(limits):
+                    self._context.on_limits(self.url, limits)
                 case HangUp(reason):
                     self._hang_up(reason)
         if ordered:

@@ -95,6 +95,8 @@ class RelayPool:
         """Called with a relay's answer to an event after `publish` gave up waiting for it."""
         self.document_of: Callable[[str], Limitation] = lambda url: Limitation()
         """What a relay says in its document that it takes (NIP-11), as far as somebody read it."""
+        self.on_limits: Callable[[str, Limitation], None] = lambda url, limits: None
+        """Told what a relay's refusals taught about that; `document_of` may give it back."""
         self._proxy = proxy_at(proxy)
         self._compression = compression
         self._dial: Dial = dial or DialPolicy(loopback=True)
@@ -119,6 +121,7 @@ class RelayPool:
             self._heard_late,
             own,
             self._document_of,
+            self._limits_learned,
         )
         self._joins = Joins(self._join, self._leave, self._subscriptions.discard, _spelled)
 
@@ -326,6 +329,9 @@ class RelayPool:
 
     def _document_of(self, url: str) -> Limitation:
         return self.document_of(url)
+
+    def _limits_learned(self, url: str, limits: Limitation) -> None:
+        self.on_limits(url, limits)
 
     def _heard_late(self, event_id: str, answer: Answer) -> None:
         self.on_late(event_id, answer)

@@ -44,6 +44,7 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     message in bytes and `max_limit` the most events in an answer, 0 where it does not say. It takes
     no event that lies further back than `lower_limit` seconds, where that is not 0, and keeps as
     `retention` says.
+    `learned` are those that its refusals taught, the last at `learned_at`, by the same names.
     `limits` are all numbers that it names (NIP-11); `name`, `contact` and `software` its own words,
     raw.
     """
@@ -64,6 +65,8 @@ class RelayFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     contact: str = ""
     software: str = ""
     limits: dict[str, int] = msgspec.field(default_factory=dict)
+    learned: dict[str, int] = msgspec.field(default_factory=dict)
+    learned_at: int = 0
 
 
 def registered_domain(host: str) -> str:

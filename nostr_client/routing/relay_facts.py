@@ -62,13 +62,29 @@ class RelayFactBook:
     async def known(self) -> Mapping[str, RelayFacts]:
         """All that is known now; nobody is asked."""
         if self._facts is None:
-            self._facts = await asyncio.to_thread(_read, self._path)
+            found = await asyncio.to_thread(_read, self._path)
+            if self._facts is None:  # nobody else read it meanwhile, and wrote
+                self._facts = found
         return self._facts
 
     def limits_of(self, url: str) -> Limitation:
-        """What the relay's document says that it takes at most, as far as that was read already."""
+        """What the relay's document says that it takes at most, as far as that was read already; of
+        what its refusals taught lately the strictest."""
         facts = (self._facts or {}).get(url)
-        return nip11.limitation_of(facts.limits if facts else None)
+        if facts is None:
+            return Limitation()
+        said = dict(facts.limits)
+        if 0 <= self._clock() - facts.learned_at < FRESH:
+            said |= {name: min(n, said.get(name) or n) for name, n in facts.learned.items()}
+        return nip11.limitation_of(said)
+
+    async def learn(self, url: str, limits: Limitation) -> None:
+        """Remember what its refusals taught of what a relay takes, for as long as a document."""
+        known = await self.known()
+        facts = known.get(url) or RelayFacts(url)
+        learned, at = facts.learned | _limits(limits), int(self._clock())
+        facts = msgspec.structs.replace(facts, learned=learned, learned_at=at)
+        await self._keep({**known, url: facts})
 
     async def look_up(
         self, urls: Iterable[str], *, within: float = FRESH, retry: float = RETRY
@@ -90,8 +106,11 @@ class RelayFactBook:
                 return await self._ask(url)
 
         found = await all_of(one(url) for url in wanted[:MOST])
-        facts = {**known, **{fact.url: fact for fact in found}}
-        newest = sorted(facts.values(), key=lambda fact: -fact.at)[:MOST]
+        known = await self.known()  # something may have been learned meanwhile
+        return await self._keep({**known, **{f.url: _learned(f, known.get(f.url)) for f in found}})
+
+    async def _keep(self, facts: Mapping[str, RelayFacts]) -> Mapping[str, RelayFacts]:
+        newest = sorted(facts.values(), key=lambda fact: -max(fact.at, fact.learned_at))[:MOST]
         self._facts = {fact.url: fact for fact in newest}
         try:
             data = msgspec.json.encode(newest)
@@ -152,6 +171,14 @@ class RelayFactBook:
             return ()
         networks = {network_of(str(info[4][0])) for info in found}
         return tuple(sorted(networks - {""}))
+
+
+def _learned(facts: RelayFacts, before: RelayFacts | None) -> RelayFacts:
+    """Its document says nothing of what its refusals taught."""
+    if before is None:
+        return facts
+    learned = before.learned
+    return msgspec.structs.replace(facts, learned=learned, learned_at=before.learned_at)
 
 
 def reach_of(facts: RelayFacts, kind: int) -> float:

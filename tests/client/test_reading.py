@@ -228,6 +228,27 @@ async def test_a_feed_behind_a_wall_that_is_told_nothing_is_refused(tmp_path: Pa
             await asyncio.wait_for(anext(feed), LIMIT)
 
 
+# What relays take
+
+
+async def test_what_a_relay_refused_as_too_much_is_known_to_the_next_client(
+    tmp_path: Path,
+) -> None:
+    filters = [Filter.of(kinds=[kind]) for kind in range(1, 7)]
+    async with Relay(note(1, THEN)) as relay:
+        relay.most_filters = 2
+        for asked in ([6, 2, 2, 2], [2, 2, 2]):
+            relay.log.clear()
+            async with client(tmp_path) as c:
+                await c.relay_facts.known()
+                found = await c.fetch(*filters, relays=[relay.url])
+                assert found.complete
+                assert [event.content for event in found] == ["note 1"]
+                first = [frame for frame in relay.sent("REQ") if "until" not in frame[2]]
+                assert [len(frame) - 2 for frame in first] == asked
+                await until(lambda c=c: c.relay_facts.limits_of(relay.url).max_filters == 2)
+
+
 # Counting
 
 

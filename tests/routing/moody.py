@@ -30,7 +30,8 @@ class Relay:
     with nothing at all, to EVENTs too; `refuses` answers every EVENT with OK false and these words;
     `challenge` is sent as AUTH to whoever connects, and an AUTH event is then let in (`guests`);
     `compares` answers NIP-77, and `counts` NIP-45, which are else no messages that it knows;
-    `sketches` adds HyperLogLog values. `cap` is the most events in one answer.
+    `sketches` adds HyperLogLog values. `cap` is the most events in one answer; of a REQ with more
+    than `most_filters` it complains as nostream does, in a NOTICE.
     """
 
     def __init__(self, *events: Event, port: int = 0) -> None:
@@ -46,6 +47,7 @@ class Relay:
         self.compares = False
         self.counts = self.sketches = False
         self.cap = CAP
+        self.most_filters = 100
         self._comparing: dict[str, NegentropyServer] = {}
         self.log: list[list[Any]] = []
         self.connections = 0
@@ -187,6 +189,10 @@ class Relay:
             await _send(socket, "CLOSED", wire, self.words)
             return
         if self.silent:
+            return
+        if len(filters) > self.most_filters:
+            number = f"Number of filters per subscription must be <= {self.most_filters}"
+            await _send(socket, "NOTICE", f"Subscription rejected: Too many filters: {number}")
             return
         found: dict[str, Event] = {}
         for wanted in () if self.mute else filters:

@@ -8,6 +8,7 @@ import msgspec
 
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.session.pending import Purpose
+from nostr_client.nips.nip11 import Limitation
 from nostr_client.protocol.event import Event
 
 
@@ -92,6 +93,12 @@ class WakeLater(Effect, frozen=True):
 
     delay: float
     token: int
+
+
+class LimitsLearned(Effect, frozen=True):
+    """The relay's refusals taught what it takes: worth remembering beyond the connection."""
+
+    limits: Limitation
 
 
 class HangUp(Effect, frozen=True):

@@ -5,35 +5,30 @@ It is learned from three places, and the strictest of them counts:
 - a `LIMITS` frame, which some relays send when a connection opens, and again when they know who
   asks: then the new one counts, until the connection ends. That frame is a draft without a number
   (pull request 1434 of the NIPs, open as of July 2026), and its names are those of NIP-11;
-- the words of a refusal, of which only the number of filters is read: relays do not agree on words.
+- the words of a refusal (`complaints.py`), and how much it was that was refused. That is remembered
+  beyond the connection, by whoever owns the session (`learned`).
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from nostr_client.net.session.complaints import Complaint, complaint_in, number_in
 from nostr_client.net.session.paging import CUT_OFF
-from nostr_client.net.session.req_split import MAX_FILTERS, MAX_REQUEST
+from nostr_client.net.session.req_split import MAX_FILTERS, MAX_REQUEST, size_of
 from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import Limitation
 from nostr_client.protocol.event import MALFORMED
+from nostr_client.protocol.filters import Filter
 
 LABEL: Final = "LIMITS"
 LEAST_REQUEST: Final = 2048
 """Bytes that every relay takes, whatever it says: one filter has to fit."""
-_FRAME: Final = 100
+FRAME: Final = 100
 """Bytes of a REQ beside its filters."""
-_MOST_WORDS: Final = 200
-"""Characters of a refusal that are read: whoever writes more means something else."""
-_about_filters = re.compile(  # its gaps are bounded, for the words are a stranger's
-    r"(?:too many|max(?:imum)?|more than|at most|limit)\D{0,20}(\d{1,6})?[^.]{0,60}\bfilters?\b"
-    r"|\bfilters?\b[^.]{0,60}(?:too many|max(?:imum)?|more than|at most|limit)"
-    r"\D{0,20}(\d{1,6})?",
-    re.IGNORECASE,
-).search
 
 
 class RelayLimits:
@@ -43,27 +38,31 @@ class RelayLimits:
         self.document = Limitation()
         """What its document says (NIP-11)."""
         self._framed = Limitation()
-        self._refused: int | None = None
+        self.learned = Limitation()
+        """What its refusals taught."""
+
+    @property
+    def _said(self) -> tuple[Limitation, ...]:
+        return self.document, self._framed, self.learned
 
     @property
     def filters(self) -> int:
         """Filters in one REQ."""
-        said = (self.document.max_filters, self._framed.max_filters, self._refused)
+        said = [said.max_filters for said in self._said]
         return max(1, _least(*said, MAX_FILTERS))
 
     @property
     def request(self) -> int:
         """Bytes of filters in one REQ."""
-        said = [self.document.max_message_length, self._framed.max_message_length]
-        sizes = (size - _FRAME for size in said if size)
+        said = [said.max_message_length for said in self._said]
+        sizes = (size - FRAME for size in said if size)
         return max(LEAST_REQUEST, _least(*sizes, MAX_REQUEST))
 
     @property
     def subscriptions(self) -> int | None:
         """REQs that may be open at a time; None: it does not say. What is only stored waits its
         turn; what goes on is asked for all the same, and the relay says what it thinks of that."""
-        said = (self.document.max_subscriptions, self._framed.max_subscriptions)
-        return _least(*said) or None
+        return _least(*(said.max_subscriptions for said in self._said)) or None
 
     @property
     def cut(self) -> int:
@@ -89,14 +88,25 @@ class RelayLimits:
         """The connection is gone, and with it what was said of it alone."""
         self._framed = Limitation()
 
-    def refused(self, words: str, filters: int) -> bool:
-        """A REQ of so many filters was refused with these words: is it worth asking again, in
-        smaller ones?"""
-        if filters < 2 or (found := _about_filters(words[:_MOST_WORDS])) is None:
-            return False
-        number = int(found[1] or found[2] or 0)
-        self._refused = number if 0 < number < filters else filters // 2
-        return True
+    def refused(self, words: str, refused: Sequence[Filter], reqs: int) -> Complaint | None:
+        """A REQ of these filters was refused with these words, while so many REQs were open: what
+        that is about, if it is worth asking again, for less at a time."""
+        what = complaint_in(words)
+        if what is Complaint.FILTERS:
+            had, name = len(refused), "max_filters"
+        elif what is Complaint.SUBSCRIPTIONS:
+            had, name = reqs, "max_subscriptions"
+        elif what is Complaint.LENGTH:
+            had, name = size_of(refused) + FRAME, "max_message_length"
+        else:
+            return what
+        least = LEAST_REQUEST + FRAME if what is Complaint.LENGTH else 1
+        if had <= least and what is not Complaint.SUBSCRIPTIONS:
+            return None
+        less = had - 1 if what is Complaint.SUBSCRIPTIONS else had // 2
+        most = number_in(words, had, least) or max(least, less)
+        self.learned = msgspec.structs.replace(self.learned, **{name: most})
+        return what
 
 
 def _least(*numbers: int | None) -> int:

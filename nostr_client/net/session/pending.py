@@ -38,6 +38,10 @@ class OpenReq(msgspec.Struct, eq=False):
     stored: bool = True
     room: int | None = None
     """Events that may still come before its EOSE; None: as many as there are."""
+    heard: bool = False
+    """Has anything come for it?"""
+    ended_at: int = 0
+    """When its EOSE came, in seconds since 1970."""
 
 
 class RelaySubscription(msgspec.Struct, eq=False):
@@ -68,6 +72,10 @@ class RelaySubscription(msgspec.Struct, eq=False):
     """Does its owner know of the outage?"""
     asked_at: int = 0
     retries: int = 0
+    queued: int = 0
+    """How often it had to wait for the relay to take more, while only what is stored is wanted."""
+    no_room: bool = False
+    """Does it wait since the relay has others open?"""
     auth_tried: bool = False
     refusal: str = ""
     note: str = ""

@@ -61,6 +61,11 @@ def resumed(filters: Sequence[Filter], last_seen: int, now: int) -> Filters:
     )
 
 
+def size_of(filters: Sequence[Filter]) -> int:
+    """Bytes that these take in a REQ."""
+    return sum(map(_size, filters))
+
+
 def _never_holds(filter: Filter) -> bool:
     return any(not values for _, values in _lists(filter))
 

@@ -280,6 +280,7 @@ class ClientSession:
                 self._n.notices += 1
                 self._health.heard(text)
                 self.reconciliations.notice(text, effects)
+                self._subscriptions.noticed(text, effects, now)
             case m.Challenge(challenge):
                 self._n.challenges += 1
                 self._auth.challenged(challenge, effects)
@@ -331,9 +332,9 @@ class ClientSession:
         prefix, _ = split_reason(message.reason)
         pending: Pending
         if isinstance(target, OpenReq):
+            reqs = self._ids.reqs
             pending = self._subscriptions.closed(message.subscription_id, target, effects)
-            if self.limits.refused(message.reason, len(target.filters)):
-                self._subscriptions.ask(pending, effects, now)
+            if self._subscriptions.complained(target, message.reason, reqs, effects, now):
                 return
         else:
             pending = target

@@ -11,6 +11,10 @@ Rules
   is then over. The next page is asked for at once, whatever is still being checked.
 - CLOSED with a prefix that means "later" makes a live subscription WAITING, longer each time; any
   other ends it. Whatever the relay still holds open is closed with CLOSE.
+- A REQ that was refused as too much is asked anew by what that taught (`limits.py`): in smaller
+  ones, or when others are over; what only asks for what is stored waits a few times, and is then
+  refused. A NOTICE names no REQ: it is taken to be about the newest that has had no answer, and,
+  where one had its EOSE just now, about that too, since strfry complains of some only then.
 - One that is sent more than it asked for in all is ended. So is one whose REQ brings, before its
   EOSE, far more than the limits of its filters allow: a fault of the relay's, which is counted.
 """
@@ -25,9 +29,11 @@ import msgspec
 
 from nostr_client.net.health import Counters
 from nostr_client.net.outcome import Cause, How
+from nostr_client.net.session.complaints import Complaint, complaint_in
 from nostr_client.net.session.effects import (
     Effects,
     EventsReceived,
+    LimitsLearned,
     Send,
     StoredEnded,
     SubscriptionStopped,
@@ -55,6 +61,10 @@ LIMIT_TIMES: Final = 2
 LIMIT_PLUS: Final = 500
 """A REQ whose filters all have a limit may bring so many times their sum, and so many more: new
 events may come in between, and careless relays send their usual number whatever is asked."""
+QUEUED: Final = (1.0, 2.0)
+"""Seconds that what asks only for what is stored waits each time, before it is refused."""
+JUST_NOW: Final = 2
+"""Seconds after an EOSE in which a NOTICE may be about its REQ."""
 _RESUMING: Final = Paging(exhaustive=True)
 """How what came during an outage is read: a relay's own limit, however small and unsaid, cuts
 nothing out of the middle. It costs a REQ or two more a time."""
@@ -105,7 +115,7 @@ class Subscriptions:
             paging = paging or _RESUMING
         sub.state, sub.asked_at, sub.told = SubscriptionState.STORED, now, False
         sub.parts, sub.said, sub.newest, sub.pages, sub.crowded = {}, [], 0, 0, {}
-        sub.left_out = 0
+        sub.left_out, sub.no_room = 0, False
         requests = requests_for(filters, self._limits.filters, self._limits.request)
         sub.unfinished = len(requests)
         if paging is not None:
@@ -147,7 +157,7 @@ class Subscriptions:
         pages = part.pages
         if not (matches_any(part.filters, event) if pages is None else pages.take(event)):
             return False
-        sub = part.sub
+        sub, part.heard = part.sub, True
         if part.stored and part.room is not None:
             part.room -= 1
             if part.room < 0:
@@ -171,7 +181,7 @@ class Subscriptions:
         if not part.stored:
             return
         sub, pages = part.sub, part.pages
-        part.stored, part.pages = False, None
+        part.stored, part.pages, part.ended_at = False, None, now
         following = pages.ended(said) if pages else None
         if pages and following:
             self._send(sub, OpenReq(sub, following, pages, past=True), effects)
@@ -196,6 +206,50 @@ class Subscriptions:
         self._close(part.sub, effects)
         self._take_turns(effects)
         return part.sub
+
+    def complained(self, part: OpenReq, text: str, reqs: int, effects: Effects, now: int) -> bool:
+        """Was its REQ, closed now, refused as too much, with `reqs` of them open? If so it is asked
+        anew, or will be."""
+        sub, before = part.sub, self._limits.learned
+        what = self._limits.refused(text, part.filters, reqs)
+        if self._limits.learned != before:
+            effects.append(LimitsLearned(self._limits.learned))
+        if what is None or self._subs.get(sub.key) is not sub:
+            return False
+        if what in (Complaint.FILTERS, Complaint.LENGTH):
+            self.ask(sub, effects, now)
+            return True
+        sub.no_room = what is Complaint.SUBSCRIPTIONS
+        if sub.live or sub.queued == len(QUEUED):
+            return False
+        if sub.no_room and self._ids.passing:
+            self.ask(sub, effects, now)  # what is over soon makes room for it
+            return True
+        self._interrupted(sub, SubscriptionState.WAITING)
+        effects.append(WakeLater(QUEUED[sub.queued], sub.key))
+        sub.queued += 1
+        return True
+
+    def noticed(self, text: str, effects: Effects, now: int) -> None:
+        """A NOTICE came: it may be about a REQ."""
+        what = complaint_in(text)
+        for sub_id, part in self._suspects(what, now) if what else ():
+            reqs = self._ids.reqs
+            effects.append(Send(Close(sub_id).encode()))  # for it may be another one
+            sub = self.closed(sub_id, part, effects)
+            if not self.complained(part, text, reqs, effects, now):
+                self.refused(sub, text, effects, now)
+
+    def _suspects(self, what: Complaint, now: int) -> list[tuple[str, OpenReq]]:
+        """The REQs that a NOTICE may be about."""
+        opened = [item for item in self._ids.open.items() if isinstance(item[1], OpenReq)]
+        reqs = [(sub_id, part) for sub_id, part in opened if isinstance(part, OpenReq)]
+        found = [item for item in reqs if item[1].stored and not item[1].heard][-1:]
+        if what is Complaint.SUBSCRIPTIONS:
+            ended = [item for item in reqs if now - item[1].ended_at <= JUST_NOW]
+            ended.sort(key=lambda item: item[1].ended_at)
+            found += [item for item in ended[-1:] if not found or item[1].sub != found[0][1].sub]
+        return found
 
     def refused(self, sub: RelaySubscription, text: str, effects: Effects, now: int) -> None:
         """`text` is the relay's last word on `sub`, or the last for now."""
@@ -250,6 +304,10 @@ class Subscriptions:
             sub, part, parts = self._turns.popleft()
             if self._subs.get(sub.key) is sub and sub.parts is parts:  # it was not asked anew
                 self._send(sub, part, effects)
+        waiting = next((sub for sub in self._subs.values() if sub.no_room), None)
+        if waiting is not None and waiting.state is SubscriptionState.WAITING:
+            waiting.no_room = False
+            effects.append(WakeLater(0.0, waiting.key))
 
     def _stored_ended(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
         sub.mark = max(sub.mark, sub.newest)

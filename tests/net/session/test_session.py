@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from nostr_client.net.health import RelayHealth
 from nostr_client.net.outcome import Cause, How
 from nostr_client.net.session.auth import NO_CHALLENGE, OK_WAIT
+from nostr_client.net.session.complaints import Complaint
 from nostr_client.net.session.effects import (
     AskAuth,
     CountReceived,
@@ -19,6 +21,7 @@ from nostr_client.net.session.effects import (
     Effects,
     EventsReceived,
     HangUp,
+    LimitsLearned,
     OkReceived,
     Send,
     StoredEnded,
@@ -39,6 +42,7 @@ from nostr_client.net.session.subscriptions import (
     BEYOND_LIMIT,
     LIMIT_PLUS,
     LIMIT_TIMES,
+    QUEUED,
     TOO_MANY,
 )
 from nostr_client.nips.nip11 import Limitation
@@ -270,10 +274,8 @@ def test_the_next_page_is_asked_for_at_once() -> None:
     assert happened == []
     h.event("s2", note("too new", 6000))
     assert h.health.counters.mismatched == 1
-    h.hear("CLOSED", "s2", "rate-limited: no more")
-    assert h.take()[1] == [
-        SubscriptionStopped(1, Cause.refused("rate-limited: no more"), final=True)
-    ]
+    h.hear("CLOSED", "s2", "error: no more")
+    assert h.take()[1] == [SubscriptionStopped(1, Cause.refused("error: no more"), final=True)]
 
 
 def test_more_than_was_wanted_ends_it() -> None:
@@ -876,9 +878,164 @@ def test_a_refusal_for_many_filters_is_asked_again_in_smaller_reqs() -> None:
 
 def test_long_words_of_a_refusal_hold_up_nobody() -> None:
     """Whoever reads a stranger's words with a pattern must not be kept by them."""
-    for words in ("limit " * 5_000, "filters " * 5_000, "max" + "9" * 50_000):
-        assert not RelayLimits().refused(f"error: {words}", 1)
-        RelayLimits().refused(f"error: {words}", 2)
+    began = time.process_time()
+    for words in ("limit " * 500_000, "filters " * 500_000, "max" + "9" * 5_000_000):
+        assert not RelayLimits().refused(f"error: {words}", [NOTES], 1)
+        RelayLimits().refused(f"error: {words}", [NOTES, NOTES], 2)
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "learned"),
+    [
+        ("ERROR: too many concurrent REQs", Complaint.SUBSCRIPTIONS, {"max_subscriptions": 11}),
+        (
+            "Subscription error: Maximum concurrent subscription count reached",
+            Complaint.SUBSCRIPTIONS,
+            {"max_subscriptions": 11},
+        ),
+        (
+            "Subscription rejected: Too many subscriptions: Number of subscriptions must be less"
+            " than or equal to 10",
+            Complaint.SUBSCRIPTIONS,
+            {"max_subscriptions": 10},
+        ),
+        ("error: too many subscriptions", Complaint.SUBSCRIPTIONS, {"max_subscriptions": 11}),
+        (
+            "Subscription rejected: Too many filters: Number of filters per susbscription must be"
+            " less then or equal to 3",
+            Complaint.FILTERS,
+            {"max_filters": 3},
+        ),
+        ("ERROR: bad req: arr too big", Complaint.FILTERS, {"max_filters": 2}),
+        (
+            "ERROR: bad req: filter validation failed: invalid number of filters: 5",
+            Complaint.FILTERS,
+            {"max_filters": 2},
+        ),
+        (
+            "ERROR: bad req: filter validation failed: too many kinds in filter: 400",
+            Complaint.LENGTH,
+            {"max_message_length": 3005},
+        ),
+        (
+            "ERROR: bad req: total filter items too large",
+            Complaint.LENGTH,
+            {"max_message_length": 3005},
+        ),
+        ("message too large (5900 > 4096)", Complaint.LENGTH, {"max_message_length": 4096}),
+        ("rate limited", Complaint.RATE, {}),
+        (
+            "rate-limited: there is a bug in the client, no one should be making so many requests",
+            Complaint.RATE,
+            {},
+        ),
+        (
+            "rate-limited: 9 subscriptions may be open",
+            Complaint.SUBSCRIPTIONS,
+            {"max_subscriptions": 9},
+        ),
+        ("rate-limited: the relay has too many subscriptions open", Complaint.RATE, {}),
+        (
+            "Subscription rejected: Limit too high: Filter limit must be less than or equal to 50",
+            None,
+            {},
+        ),
+        ("Subscription rejected: Subscription ID too long", None, {}),
+        ("error: could not connect to the database", None, {}),
+        ("restricted: members only", None, {}),
+    ],
+)
+def test_what_relays_say_is_too_much(
+    words: str, what: Complaint | None, learned: dict[str, int]
+) -> None:
+    limits = RelayLimits()
+    asked = [Filter.of(kinds=range(10_000, 10_195)) for _ in range(5)]
+    assert limits.refused(words, asked, 12) is what
+    assert limits.learned == Limitation(**learned)
+
+
+def test_a_req_too_many_waits_until_another_is_over() -> None:
+    h = Harness()
+    h.open()
+    first, other = (h.subscribe(key=key, live=False) for key in (1, 2))
+    third = h.subscribe(key=3, live=False)
+    h.hear("CLOSED", third, "error: too many subscriptions")
+    assert h.happened == [LimitsLearned(Limitation(max_subscriptions=2))]
+    h.take()
+    h.hear("EOSE", first)
+    sent, happened = h.take()
+    assert [frame[0] for frame in sent] == ["CLOSE", "REQ"]
+    assert happened == [StoredEnded(1, complete=None)]
+    h.hear("EOSE", other)
+    h.hear("EOSE", sent[1][1])
+    assert [e.key for e in h.happened if isinstance(e, StoredEnded)] == [2, 3]
+
+
+def test_a_notice_of_too_many_reqs_is_about_the_newest_without_an_answer() -> None:
+    h = Harness()
+    h.open()
+    live = [h.subscribe(key=key) for key in range(1, 4)]
+    for wire in live[:2]:
+        h.hear("EOSE", wire)
+    h.take()
+    h.do(h.session.receive([b'["NOTICE","ERROR: too many concurrent REQs"]'], NOW + 60))
+    sent, happened = h.take()
+    assert sent == [["CLOSE", live[2]]]
+    learned, later, stopped = happened
+    assert learned == LimitsLearned(Limitation(max_subscriptions=2))
+    assert isinstance(later, WakeLater)
+    words = Cause.refused("ERROR: too many concurrent REQs")
+    assert stopped == SubscriptionStopped(3, words, final=False)
+    h.do(h.session.unsubscribe(1))  # now there is room
+    assert h.take()[1] == [WakeLater(0.0, 3)]
+    h.do(h.session.wake(3, NOW + 61))
+    assert h.take()[0][0][0] == "REQ"
+
+
+def test_strfry_says_after_its_eose_that_a_req_is_one_too_many() -> None:
+    h = Harness()
+    h.open()
+    one, other = (h.subscribe(key=key) for key in (1, 2))
+    h.hear("EOSE", one)
+    h.hear("EOSE", other)
+    h.take()
+    h.hear("NOTICE", "ERROR: too many concurrent REQs")
+    sent, happened = h.take()
+    assert sent == [["CLOSE", other]]
+    assert any(
+        e == SubscriptionStopped(2, e.cause, final=False)
+        for e in happened[1:]
+        if isinstance(e, SubscriptionStopped)
+    )
+    h.hear("NOTICE", "welcome, dear guest")
+    assert h.take() == ([], [])
+
+
+def test_what_is_stored_waits_for_a_relay_that_is_in_a_hurry_but_not_for_ever() -> None:
+    h = Harness()
+    h.open()
+    h.subscribe(live=False)
+    for wait in QUEUED:
+        h.hear("NOTICE", "rate limited")
+        assert h.take()[1] == [WakeLater(wait, 1)]
+        h.do(h.session.wake(1, NOW))
+    h.hear("NOTICE", "rate limited")
+    assert h.take()[1] == [SubscriptionStopped(1, Cause.refused("rate limited"), final=True)]
+    assert not h.session.wanted
+
+
+def test_a_message_too_large_is_asked_in_smaller_ones() -> None:
+    h = Harness()
+    h.open()
+    people = Filter.of(authors=[f"{n:064x}" for n in range(100)])
+    h.subscribe(people, live=False)
+    h.take()
+    h.hear("NOTICE", "message too large (6800 > 4096)")
+    sent, _ = h.take()
+    asked = [frame[2]["authors"] for frame in sent if frame[0] == "REQ"]
+    assert [len(part) for part in asked] == [50, 50]
+    assert {one for part in asked for one in part} == people.authors
 
 
 def test_what_is_stored_waits_its_turn_where_few_reqs_may_be_open() -> None:
@@ -904,6 +1061,5 @@ def test_a_page_as_large_as_the_relay_s_limit_may_be_cut_off(
     limits = RelayLimits()
     limits.document = Limitation(**said)
     assert limits.cut == cut
-    assert not limits.refused("rate-limited: slow down", 5)
     assert not limits.framed(b'["NOTICE","x"]')
     assert limits.framed(b'["LIMITS",["no object"]]')
