@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
+import msgspec
+
 from nostr_client.client.network import ClientNetwork, Enter
 from nostr_client.errors import NostrError, StoreError
 from nostr_client.kit.last_kit import last_kit
@@ -113,12 +115,12 @@ async def _open_store(client: ClientNetwork, enter: Enter) -> EventStore:
     all else works without."""
     where = client.paths.data / "events.db"
     keep = [client.pubkey] if client.pubkey else []
+    plain = StoreOptions(keep_history_of=keep, modest=True)
     try:
-        opened = await enter(
-            open_store(where, StoreOptions(keep_history_of=keep, search=True, gentle=True))
-        )
+        searched = msgspec.structs.replace(plain, search=True, gentle=True)
+        opened = await enter(open_store(where, searched))
     except StoreError as error:
-        opened = await enter(open_store(where, StoreOptions(keep_history_of=keep)))
+        opened = await enter(open_store(where, plain))
         log.warning("nothing that is stored here can be searched for: %s", error)
     return cast("EventStore", opened)
 

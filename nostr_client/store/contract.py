@@ -57,6 +57,8 @@ class StoreOptions(msgspec.Struct, frozen=True):
     gentle: bool = False
     """Index so slowly that who sits before this program notices nothing, and nothing at its start.
     """
+    modest: bool = False
+    """Hold a few MiB of it in memory, however much passes: for what runs beside other programs."""
     read_only: bool = False
     """The store must be there, nothing is written, and whatever would raises StoreError: this works
     on a full disk, too."""

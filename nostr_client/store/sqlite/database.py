@@ -101,11 +101,13 @@ class Database:
         *,
         read_only: bool = False,
         reserve: Reserve | None = None,
+        caches: connections.Caches = connections.WIDE,
     ) -> None:
         self.path = path
         self.time_limit = time_limit
         self.read_only = read_only
         self.reserve = reserve
+        self._caches = caches
         self._scarce = False
         self._loop = asyncio.get_running_loop()
         self._writes: _Queue = queue.SimpleQueue()
@@ -124,15 +126,16 @@ class Database:
         time_limit: float,
         read_only: bool = False,
         reserve: Reserve | None = None,
+        caches: connections.Caches = connections.WIDE,
     ) -> Database:
         """Raises StoreError when the file cannot be used.
 
         `read_only`: it must be there, nothing is written, and `write` raises StoreError; but a file
         of an older version is first brought up to date. `reserve`: the room that is kept back.
         """
-        self = cls(path, time_limit, read_only=read_only, reserve=reserve)
+        self = cls(path, time_limit, read_only=read_only, reserve=reserve, caches=caches)
         writer, self._here, slow, *quick = await asyncio.to_thread(
-            connections.open_all, path, 2 + _QUICK_READERS, read_only=read_only
+            connections.open_all, path, 2 + _QUICK_READERS, read_only=read_only, caches=caches
         )
         self._here.set_progress_handler(lambda: time.monotonic() > self._here_until, _STEPS_AT_ONCE)
         self._start("writer", self._write_loop, writer)
@@ -263,7 +266,9 @@ class Database:
             with (
                 translated(self.path),
                 contextlib.closing(
-                    connections.open_reader(self.path, read_only=self.read_only)
+                    connections.open_reader(
+                        self.path, read_only=self.read_only, caches=self._caches
+                    )
                 ) as db,
             ):
                 return _patiently(run, db)

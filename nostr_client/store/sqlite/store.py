@@ -18,7 +18,7 @@ from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, Stored, StoreOptions
-from nostr_client.store.sqlite import backup, search_index
+from nostr_client.store.sqlite import backup, connections, search_index
 from nostr_client.store.sqlite.database import WRITE_LIMIT, Database
 from nostr_client.store.sqlite.index_keys import IndexKeys
 from nostr_client.store.sqlite.ledger import SqliteCopyLedger
@@ -74,6 +74,7 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
             time_limit=options.time_limit,
             read_only=options.read_only,
             reserve=options.reserve,
+            caches=connections.MODEST if options.modest else connections.WIDE,
         )
         try:
             # No question, and so bound by no limit of questions, however busy the machine is.
