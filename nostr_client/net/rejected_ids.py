@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ class RejectedIds:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._ids = dict.fromkeys(_read(path))
+        self._ids = OrderedDict.fromkeys(_read(path))
         self._changed = False
 
     def __contains__(self, id: bytes) -> bool:
@@ -42,7 +43,7 @@ class RejectedIds:
             self._ids[id] = None
             self._changed = True
         while len(self._ids) > MOST:
-            del self._ids[next(iter(self._ids))]
+            self._ids.popitem(last=False)
 
     async def save(self) -> None:
         """Write it down; where that is not possible, it is only remembered in this run."""

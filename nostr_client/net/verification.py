@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -63,7 +64,7 @@ class Verification:
         self._verifier = verifier
         self._known = known
         self._spawn = spawn
-        self._held: dict[str, str] = {}
+        self._held: OrderedDict[str, str] = OrderedDict()
         self._flying: dict[str, tuple[str, VerificationBatch, int]] = {}
 
     def submit(self, events: list[Event]) -> VerificationBatch:
@@ -108,7 +109,7 @@ class Verification:
             if flight is not None and flight[1] is check and flight[2] == index:
                 del self._flying[event.sig]
         while len(self._held) > HELD:
-            del self._held[next(iter(self._held))]
+            self._held.popitem(last=False)
         for index, (other, place) in check._waits.items():
             if other is not check:
                 await other.done.wait()

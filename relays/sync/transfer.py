@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Final
 
@@ -103,7 +103,7 @@ class PeerTransfer:
         self.importer = importer
         self.pool = pool
         self._pauses = PAUSES_IN_ALL
-        self._came: dict[str, None] = {}
+        self._came: OrderedDict[str, None] = OrderedDict()
 
     def reset_patience(self) -> None:
         """It is a new day: there is patience again."""
@@ -151,7 +151,7 @@ class PeerTransfer:
         for event in events:
             self._came[event.id] = None
         while len(self._came) > REMEMBERED:
-            del self._came[next(iter(self._came))]
+            self._came.popitem(last=False)
         return await self.importer.save([event for event in events if self.importer.admit(event)])
 
     async def count(self, filter: Filter) -> int | None:

@@ -6,6 +6,7 @@ What comes is printed and not kept: it is verified, and nothing of it goes into 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -210,7 +211,7 @@ class EventPrinter:
         self.shown = 0
         self._out = context.out
         self._most = most
-        self._seen: dict[bytes, None] = {}
+        self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._turn = asyncio.Lock()
 
     async def __call__(self, events: Sequence[Event]) -> bool:
@@ -232,7 +233,7 @@ class EventPrinter:
                 self._seen[key] = None
                 fresh.append(event)
         while len(self._seen) > SEEN:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
         return fresh
 
 
