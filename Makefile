@@ -37,6 +37,9 @@
 # make docs  the site: README.md, docs/ and a reference from docstrings, as pages in build/site; nothing of
 #             it is fetched from elsewhere, so it may be opened from there or put on any server
 # make dist   the wheel and the sdist of a release, the same bytes wherever they are built
+# make dist-check  both, installed where there is no source tree: a large part of the tests with the
+#             wheel, a round through all faces with the sdist, and with the wheel on every other Python
+#             that is here (minutes); DIST='--rooms protocol nips'
 # make bundle  one file in dist/ that installs the client on this platform without any network; for each
 #             Python that is here, or PYTHONS='python3.12 ...', with these EXTRAS=web,images or none
 # make stubs  what type checkers know of nostr_client.blocking, written anew from the classes
@@ -163,6 +166,10 @@ dist: $(VENV)/ready-dev
 	rm -rf dist
 	umask 022 && SOURCE_DATE_EPOCH=$(EPOCH) PIP_CONSTRAINT=packaging/build-requirements.txt \
 		$(BIN)/python -m build --outdir dist .
+
+.PHONY: dist-check
+dist-check: $(VENV)/ready-dev
+	$(BIN)/python -m tests.releases.installed --python $(PYTHONS) $(DIST)
 
 EPOCH ?= $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),1580601600)
 EXTRAS ?= fast,shares,local-network,images,pictures,desktop,web

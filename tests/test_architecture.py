@@ -31,6 +31,8 @@ from tests.architecture import (
     tree_of,
 )
 
+pytestmark = pytest.mark.tree
+
 ONE_DOOR = {
     "secp256k1": "nostr_client.protocol.keys",
     "coincurve": "nostr_client.protocol.keys",

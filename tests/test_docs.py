@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 import msgspec
+import pytest
 
 from nostr_client.config import ClientConfig, load_config
 from nostr_client.exits import MEANINGS
 from relays.config.relay_config import RelayConfig
 from tests import architecture_picture
 from tests.architecture import real_sources
+
+pytestmark = pytest.mark.tree
 
 DOCS = Path(__file__).parents[1] / "docs"
 

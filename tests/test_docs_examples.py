@@ -40,6 +40,8 @@ from tests.docs_examples import (
 from tests.docs_followed import follow
 from tests.warm import Warm
 
+pytestmark = pytest.mark.tree
+
 ANA, BEN = SecretKey.from_hex("1" * 64), SecretKey.from_hex("2" * 64)
 LANGUAGES = {"python", "sh", "toml", "json", "yaml", ""}
 FOLLOWED = [

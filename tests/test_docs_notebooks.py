@@ -15,6 +15,8 @@ from nostr_client.protocol.keys import SecretKey
 from tests.conftest import StartRelay
 from tests.docs_examples import SmallInternet
 
+pytestmark = pytest.mark.tree
+
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 BEN = SecretKey.from_hex("2" * 64)
 LIMIT = 60

@@ -18,6 +18,8 @@ import yaml
 import nostr_client
 from docs import site_pages
 
+pytestmark = pytest.mark.tree
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 

@@ -15,6 +15,8 @@ from relays.cli.app import run_command as main
 from tests.relays.cli.parsed import parsed
 from tests.relays.server.test_tls import write_pair
 
+pytestmark = pytest.mark.tree
+
 FOLDER = Path(__file__).parents[1] / "packaging"
 
 

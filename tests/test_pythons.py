@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 FINDER = Path(__file__).parents[1] / ".ci" / "pythons"
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="a script of the shell")
+pytestmark = [
+    pytest.mark.tree,
+    pytest.mark.skipif(os.name != "posix", reason="a script of the shell"),
+]
 
 
 def program(path: Path, script: str) -> None:

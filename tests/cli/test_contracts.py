@@ -183,6 +183,7 @@ def verbs_in(page: str) -> Iterator[list[str]]:
                 yield from ([*words[:-1], last] for last in words[-1].split("|"))
 
 
+@pytest.mark.tree
 def test_the_page_of_verbs_names_commands_that_are_there() -> None:
     page = (CLI.parents[1] / "docs" / "verbs.md").read_text("utf-8")
     tree, named = build(relay_tree), set()

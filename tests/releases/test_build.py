@@ -20,7 +20,7 @@ from nostr_client.releases.bundle_maker import collect, version_of, write_bundle
 from nostr_client.version import __version__
 from tests.architecture import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.tree]
 
 PINNED = ROOT / "packaging" / "build-requirements.txt"
 LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache", "dist", "build")

@@ -72,6 +72,7 @@ _NOBODYS = re.compile(r"\.?(example|invalid|test|onion|localhost|local)$|example
 """Names that are kept free for examples, and those that lead to no public relay."""
 
 
+@pytest.mark.tree
 def test_no_example_names_a_real_relay() -> None:
     project = Path(__file__).parents[2]
     listed = {host_of(r.url) for r in (*starter_relays().relays, *starter_relays().gone)}
@@ -86,6 +87,7 @@ def test_no_example_names_a_real_relay() -> None:
 _WHOLE = ("*", "packaging/**/*", "docs/**/*", "nostr_client/**/*", "relays/**/*", "tests/**/*.py")
 
 
+@pytest.mark.tree
 def test_a_relay_that_is_gone_is_named_by_the_list_alone() -> None:
     """No example, check or help text has it, no test, and nothing else in the package."""
     project = Path(__file__).parents[2]

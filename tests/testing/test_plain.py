@@ -58,6 +58,7 @@ def test_a_fixture_without_async(nostr_relay: Any) -> None:
     assert len(nostr_relay.events(Filter.of(kinds=[1]))) == 1
 
 
+@pytest.mark.tree
 @pytest.mark.usefixtures("quick_relays")
 async def test_the_bot_of_the_docs(key: str) -> None:
     async with relay() as local:

@@ -6,6 +6,8 @@ import itertools
 import re
 from pathlib import Path
 
+import pytest
+
 from nostr_client.cli.protocol.specifications import kinds, nips
 from nostr_client.exits import Exit
 from nostr_client.protocol import kinds as known
@@ -14,6 +16,7 @@ from tests.cli.protocol.in_process import said
 README = Path(__file__).parents[3] / "README.md"
 
 
+@pytest.mark.tree
 def test_how_far_we_go_is_what_the_readme_says() -> None:
     section = (
         README.read_text("utf-8").partition("## Where each NIP lives")[2].partition("\n## ")[0]

@@ -143,6 +143,7 @@ def test_profiles_are_without_fault(profile: str) -> None:
     assert config.profile == profile
 
 
+@pytest.mark.tree
 def test_the_guide_says_what_profiles_are_for() -> None:
     text = (DOCS / "relay.md").read_text("utf-8")
     assert re.findall(r"^\| `(\w+)` \| (.+) \|$", text, re.MULTILINE) == list(PURPOSES.items())

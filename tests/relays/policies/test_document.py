@@ -12,6 +12,8 @@ from nostr_client.nips.nip19 import encode_npub
 from relays.config.relay_config import assemble
 from tests.relays.talk import KEY
 
+pytestmark = pytest.mark.tree
+
 TEXT = (Path(__file__).parents[3] / "docs" / "policies.md").read_text("utf-8")
 NPUB = encode_npub(KEY.public_key.hex)
 EXAMPLES = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)

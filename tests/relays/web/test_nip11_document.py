@@ -58,6 +58,7 @@ def test_everything_that_a_keeper_may_say() -> None:
     assert read.tags == ("birds",)
 
 
+@pytest.mark.tree
 def test_the_software_is_known_by_its_address() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))
     address = project["project"]["urls"]["Homepage"]
