@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 import warnings
 import weakref
@@ -55,6 +56,7 @@ class OpenedBy(Generic[T]):
         self._name = name or type(manager).__name__
         self._task = OneTask(_thread)
         self._is_open = False
+        self._process = os.getpid()
 
     def __enter__(self) -> T:
         value = self._task.do(self._manager.__aenter__)
@@ -72,7 +74,7 @@ class OpenedBy(Generic[T]):
         trace: TracebackType | None,
     ) -> bool:
         """Raises TimeoutError where it does not end within `CLOSE_LIMIT`."""
-        if not self._is_open:
+        if not self._is_open or self._process != os.getpid():  # it is the parent's to close
             return False
         self._is_open = False
         _open.discard(self)
@@ -93,27 +95,29 @@ class OpenedBy(Generic[T]):
         """Close what was started; once more is nothing."""
         self.__exit__(None, None, None)
 
-    def _forget(self) -> None:
-        if self._is_open:
-            words = f"{self._name} was never closed"
-            warnings.warn(words, ResourceWarning, stacklevel=3, source=self)
-
     def __del__(self) -> None:
-        if self._is_open:  # there is no waiting here
-            self._forget()
+        if self._is_open and self._process == os.getpid():  # there is no waiting here
             self._is_open = False
+            _warn(f"{self._name} was never closed")
             self._task.end_with(lambda: self._manager.__aexit__(None, None, None))
 
 
 def _close_all() -> None:
     """At the end of the program."""
     for opened in tuple(_open):
-        opened._forget()
+        if opened._process != os.getpid():
+            continue
+        words = f"{opened._name} was never closed"
         try:
             opened.close()
         except BaseException as error:  # noqa: BLE001 - there is nobody left to catch it
-            words = f"{opened._name} did not close well: {error}"
-            warnings.warn(words, ResourceWarning, stacklevel=2)
+            words = f"{words}, and did not close well: {error}"
+        _warn(words)
+
+
+def _warn(words: str) -> None:
+    """In one line: there is no line of the program to be shown beside it."""
+    warnings.warn_explicit(words, ResourceWarning, "nostr_client.blocking", 0)
 
 
 _thread.before_end.append(_close_all)
@@ -145,24 +149,37 @@ class Plain:
     """The plain face of an object, which is `_inner`."""
 
     _inner: Any
+    _process: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         made = _call(type(self)._face_of, args, kwargs, wrap=False)  # type: ignore[attr-defined]
-        object.__setattr__(self, "_inner", made)
+        self._show(made)
+
+    def _show(self, inner: Any) -> None:
+        object.__setattr__(self, "_inner", inner)
+        object.__setattr__(self, "_process", os.getpid())
 
     @classmethod
     def _showing(cls, inner: Any) -> Self:
         self = cls.__new__(cls)
-        object.__setattr__(self, "_inner", inner)
+        self._show(inner)
         return self
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return _call(getattr, (self._inner, name), {})
+        return _call(getattr, (self._own(), name), {})
 
     def __setattr__(self, name: str, value: Any) -> None:
-        _call(setattr, (self._inner, name, value), {})
+        _call(setattr, (self._own(), name, value), {})
+
+    def _own(self) -> Any:
+        """What is behind it. Raises RuntimeError in a fork: its loop runs in the parent alone."""
+        if self._process != os.getpid():
+            raise RuntimeError(
+                f"this {type(self).__name__} is of the process that was forked: open one here"
+            )
+        return self._inner
 
     def __eq__(self, other: object) -> bool:
         return bool(self._inner == unwrapped(other))
@@ -289,7 +306,7 @@ def _items(self: Plain) -> Generator[Any, None, None]:
     """One iterator for all who ask: there is one behind it, too."""
     found: Generator[Any, None, None] | None = self.__dict__.get("_items")
     if found is None:
-        found = _iterate(aiter(self._inner))
+        found = _iterate(aiter(self._own()))
         object.__setattr__(self, "_items", found)
     return found
 
@@ -305,7 +322,7 @@ def _close_items(self: Plain) -> None:
 
 
 def _enter(self: Plain) -> Any:
-    opened = OpenedBy(self._inner, type(self).__name__)
+    opened = OpenedBy(self._own(), type(self).__name__)
     object.__setattr__(self, "_entered", opened)
     return opened.__enter__()
 
@@ -326,14 +343,14 @@ def _plain_member(kind: type, name: str, member: Any) -> Any:
     if isinstance(member, property | functools.cached_property):
 
         def read(self: Plain) -> Any:
-            return _call(getattr, (self._inner, name), {})
+            return _call(getattr, (self._own(), name), {})
 
         return property(read, doc=member.__doc__)
     if not inspect.isfunction(member):
         return member
 
     def method(self: Plain, *args: Any, **given: Any) -> Any:
-        return _called(member, (self._inner, *args), given)
+        return _called(member, (self._own(), *args), given)
 
     return _dressed(method, member)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import importlib
 import math
 import os
 import sys
@@ -41,6 +42,8 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._process = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.leaving: set[Future[Any]] = set()
+        """What ends by itself, for which nobody waits before the end of the program."""
         self.is_ending = False
         """Nobody can give anything to do any more."""
         self.before_end: list[Callable[[], None]] = []
@@ -98,9 +101,11 @@ class LoopThread:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """It runs. Raises RuntimeError on its own thread: whoever waits there waits for himself."""
+        if self._process != os.getpid():  # a fork has no threads, and may have a lock that was held
+            self._lock, self.leaving, self.tasks = threading.Lock(), set(), set()
         with self._lock:
             loop = self._loop
-            if loop is None or self._process != os.getpid():  # a fork has no threads
+            if loop is None or self._process != os.getpid():
                 loop = self._loop = self._start()
             if self.is_here:
                 raise RuntimeError(
@@ -119,7 +124,9 @@ class LoopThread:
         )
         self._thread.start()
         if first:
-            # Before the executors end, which closing needs; there is no public name for that.
+            # Before the executors end, which closing needs: what is registered last is called
+            # first, and they register themselves when they are loaded. There is no public name.
+            importlib.import_module("concurrent.futures.thread")
             getattr(threading, "_register_atexit", atexit.register)(self.end)
         return loop
 
@@ -129,6 +136,7 @@ class LoopThread:
             return
         for call in tuple(self.before_end):
             call()
+        futures.wait(self.leaving, END_LIMIT)
         self.is_ending = True
         loop, self._loop = self._loop, None
         loop.call_soon_threadsafe(loop.stop)
@@ -202,6 +210,8 @@ class OneTask:
             self._give(work, done)
             self._begun.call_soon_threadsafe(self._jobs.put_nowait, None)
             if limit is None or self._thread.is_here:
+                self._thread.leaving.add(done)
+                done.add_done_callback(self._thread.leaving.discard)
                 return None
             return self._thread.wait(done, limit)
 

@@ -2,7 +2,9 @@
 
 A bundle is a zip that Python runs: this file as its `__main__.py`, `bundle.json` (what it is, and
 the SHA-256 of all that is in it), and under `wheels/` the program, all that it needs, and pip. So
-this file uses nothing but Python's own library, and nothing of the project.
+this file uses nothing but Python's own library, and nothing of the project. It is one file, long as
+it is: a bare Python runs it before anything else of the bundle can be loaded, and what is read here
+by whoever checks a bundle by eye is all that runs.
 
 Where it installs to, each version has an environment of its own, and one line says which is used:
 
@@ -46,6 +48,8 @@ ROOM = 6
 PIP_LIMIT = 900.0
 """Seconds for pip to install what is in a bundle."""
 TRIAL_LIMIT = 60.0
+KEPT = 3
+"""Environments that stay."""
 ORIGIN = "nostr_client/origin.json"
 """In the program's wheel: the keys that it was born with (`trust`)."""
 _is_wheel = re.compile(r"wheels/[A-Za-z0-9][A-Za-z0-9._+-]{0,180}\.whl").fullmatch
@@ -300,15 +304,21 @@ def switch(root: Path, name: str, previous: str) -> None:
     """From now on `name` is in use, and `previous` the way back: one rename. Raises OSError."""
     if os.name != "nt":
         os.sync()  # the environment is on the disk before anything leads to it
+    with contextlib.suppress(OSError):
+        os.utime(root / "versions" / previous)  # it was in use until now (`clean`)
     _replace(root / "current", f"{name}\n{previous}\n".encode())
 
 
 def clean(root: Path) -> None:
-    """Take away the environments that neither are in use nor are the way back."""
+    """Take away old environments: what is in use stays, and the way back, and of the others the one
+    that was in use last, for a program that was started before two updates may still run from it.
+    """
     kept = set(read_current(root))
-    for folder in (root / "versions").iterdir():
-        if folder.name not in kept and folder.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
+    others = [each for each in (root / "versions").iterdir() if each.is_dir()]
+    others = [each for each in others if each.name not in kept]
+    others.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    for folder in others[KEPT - len(kept - {""}) :]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_launcher(root: Path) -> Path:

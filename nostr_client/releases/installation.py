@@ -28,7 +28,11 @@ from nostr_client.releases.evidence import (
     events_in,
     lines_of,
     newest_for,
+    proof_of,
+    signed_files,
+    signers_of,
 )
+from nostr_client.releases.key_change import changes_from
 from nostr_client.releases.origin import ReleaseKeys, born_with, read_keys, write_keys
 from nostr_client.releases.remembered import remembered
 from nostr_client.version import __version__
@@ -152,8 +156,9 @@ class Installation:
         """Install a file that was proven by `keys`, and use it. It is checked once more, byte by
         byte, before anything is written; where anything fails, nothing has changed.
 
-        From then on it is `keys` that are trusted, whichever the new version was born with. Raises
-        ReleaseRefused; FolderInUse where another process installs.
+        What another process learned meanwhile counts. From then on it is `keys` that are trusted,
+        whichever the new version was born with. Raises ReleaseRefused; FolderInUse where another
+        process installs.
         """
         if file.signer != keys.release_key:
             raise ReleaseRefused("other-key", "it is not signed by the release key")
@@ -164,7 +169,7 @@ class Installation:
             raise ReleaseRefused("platform", str(error)) from error
         private_folder(self.root)
         with FolderLock(self.root / "app.lock"):
-            self.check_newer(file, ())
+            self._check_still(file, keys)
             current, previous = bundle_installer.read_current(self.root)
             name = bundle_installer.environment_name(manifest, file.asset.sha256)
             try:
@@ -183,6 +188,17 @@ class Installation:
                 raise store_error("not installed, and nothing was changed", error) from error
             bundle_installer.clean(self.root)
         return Installed(version=file.version, before=_version_in(current), path=launcher)
+
+    def _check_still(self, file: SignedFile, keys: ReleaseKeys) -> None:
+        """Is `file` to be taken by all that is known now? Raises ReleaseRefused."""
+        known, trusted = self.known(), self.must_have_keys()
+        changes = list(changes_from(trusted, known))
+        if (changes[-1].new if changes else trusted) != keys:
+            words = "it was learned meanwhile that another release key is to be trusted"
+            raise ReleaseRefused("key-change", words)
+        self.check_newer(file, signed_files(known, keys))
+        if signers_of(file.asset.sha256, known):
+            proof_of(file.asset.sha256, known, keys)  # it may have been withdrawn
 
     def roll_back(self) -> Installed:
         """Use the version before again; what was in use is the way forward. One rename.

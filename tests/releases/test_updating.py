@@ -16,7 +16,7 @@ from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.releases import bundle_installer, installation, origin
-from nostr_client.releases.evidence import events_in, lines_of, signed_files
+from nostr_client.releases.evidence import SignedFile, events_in, lines_of, signed_files
 from nostr_client.releases.installation import Installation, Installed
 from nostr_client.releases.key_change import KeyChange
 from nostr_client.releases.offers import FileOffer, ReleaseOffer
@@ -100,6 +100,49 @@ async def test_a_newer_release_is_taken_and_given_back(here: Installation, newer
     here.roll_back()
     assert (await take(here, FileOffer(file))).before == "0.2.0"  # again, and it is there still
     assert len(list((here.root / "versions").glob("0*"))) == 2
+
+
+async def test_the_last_three_versions_stay_for_programs_that_run_still(
+    here: Installation, tmp_path: Path
+) -> None:
+    def there() -> list[str]:
+        return sorted(each.name[:5] for each in (here.root / "versions").glob("0*"))
+
+    for version in ("0.3.0", "0.4.0"):
+        file = bundle(tmp_path / version, version)
+        await take(here, FileOffer(with_sidecar(file, events_of(file, version))))
+    assert there() == ["0.2.0", "0.3.0", "0.4.0"]
+    file = bundle(tmp_path / "0.5.0", "0.5.0")
+    await take(here, FileOffer(with_sidecar(file, events_of(file, "0.5.0"))))
+    assert there() == ["0.3.0", "0.4.0", "0.5.0"]
+
+
+@pytest.mark.parametrize("why", ["stale", "key-change", "withdrawn"])
+async def test_what_another_process_learned_meanwhile_counts(
+    why: str, here: Installation, newer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = events_of(newer, "0.3.0")
+    with_sidecar(newer, said)
+    if why == "stale":
+        newest = bundle(tmp_path / "newest", "0.4.0")
+        learned = events_of(newest, "0.4.0")
+    elif why == "key-change":
+        learned = key_change(RELEASER, OFFLINE)
+    else:
+        release = next(event for event in said if event.kind == kinds.SOFTWARE_RELEASE)
+        learned = [Draft(kinds.DELETION, "", (("e", release.id),)).sign(RELEASER, AT + 5)]
+    check = installation.check_bundle
+
+    def meanwhile(data: bytes, file: SignedFile) -> object:
+        """The last step before the lock."""
+        Installation(here.root).remember(learned)
+        return check(data, file)
+
+    monkeypatch.setattr(installation, "check_bundle", meanwhile)
+    with pytest.raises(ReleaseRefused) as caught:
+        await take(here, FileOffer(newer))
+    assert caught.value.why == why
+    assert here.version == "0.2.0"
 
 
 async def test_what_is_not_proven_changes_nothing(here: Installation, newer: Path) -> None:
