@@ -104,26 +104,18 @@ def import_(
 
 def list_(context: ClientContext) -> None:
     """List the accounts; * marks the one in use, or the one whose key was given for this run."""
-    import msgspec
-
     from nostr_client.cli import json_records, plain_lines
+    from nostr_client.cli.given_key import accounts_shown
 
-    acting = context.acting() if context.given_by else None
-    kept = context.accounts.all()
-    if acting is not None:
-        kept = [msgspec.structs.replace(one, current=one == acting) for one in kept]
-        if acting not in context.accounts.all():
-            acting = msgspec.structs.replace(acting, current=True)
-            record = json_records.account_record(acting) | {"key_from": context.given_by}
-            words = f"{plain_lines.account_line(acting)} by {context.given_by}, not kept"
-            context.out.emit(record, words)
-    for account in kept:
-        if acting is None or account.current or account.pubkey != acting.pubkey:
-            line = plain_lines.account_line(account)
-            context.out.emit(json_records.account_record(account), line)
+    shown = accounts_shown(context)
+    for account, key_from in shown:
+        record, words = json_records.account_record(account), plain_lines.account_line(account)
+        if key_from:
+            record, words = record | {"key_from": key_from}, f"{words} by {key_from}, not kept"
+        context.out.emit(record, words)
     for path in context.accounts.damaged():
         context.out.note(f"{path} cannot be read as an account; it was left alone")
-    if not kept and acting is None:
+    if not shown:
         from nostr_client.cli.context import NO_ACCOUNT
 
         context.out.note(NO_ACCOUNT)
@@ -181,6 +173,7 @@ def export(
     """Print the key, encrypted (ncryptsec), for a backup."""
     from nostr_client.accounts.keyfiles import Protection
     from nostr_client.cli import secret_input
+    from nostr_client.protocol.keys import SecretKey, wiping
 
     account = context.accounts.find(who) if who else context.must_act()
     if not account.can_sign:
@@ -193,7 +186,10 @@ def export(
             account.name or account.npub,
         )
         nsec = wait_for(context.accounts.export_plain(account, context.password_of(account)))
-        context.out.emit_secret({"npub": account.npub, "nsec": nsec}, nsec)
+        with wiping(SecretKey.parse(nsec)) as key:
+            secret = bytes(key).hex()
+        record = {"npub": account.npub, "pubkey": account.pubkey, "nsec": nsec, "secret": secret}
+        context.out.emit_secret(record, nsec)
         return
     password = context.password_of(account)
     fresh: str | None = None

@@ -75,23 +75,18 @@ _TIMEOUT: Final = option(
     Option("--timeout", "SECONDS", "How long relays have for their answers.", least=0.001),
     None,
 )
-PLAIN: Final = (JSON, DEBUG)
-"""Options of a command that needs no account."""
-KEEPING: Final = (JSON, _PASSWORD, DEBUG)
+PLAIN: Final = (JSON, _QUIET, DEBUG)
+"""Options of every command, and all of one that needs no account, or works on JSON lines."""
+KEEPING: Final = (JSON, _QUIET, _PASSWORD, DEBUG)
 """Those of one that creates or imports a key."""
-LISTING: Final = (JSON, _KEY, _SIGNER, _PASSWORD, DEBUG)
+LISTING: Final = (JSON, _QUIET, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that says who there is, and whom a key that is given stands for."""
-EXPORTING: Final = (JSON, _ACCOUNT, _PASSWORD, DEBUG)
+EXPORTING: Final = (JSON, _QUIET, _ACCOUNT, _PASSWORD, DEBUG)
 """Those of one that shows a key that is kept."""
-UNLOCKING: Final = (JSON, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
+UNLOCKING: Final = (JSON, _QUIET, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that is about an account or uses its key, and opens no client."""
-CLIENT: Final = (JSON, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, _OWN_RELAY, DEBUG)
+CLIENT: Final = (JSON, _QUIET, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, _OWN_RELAY, DEBUG)
 """Those of one that opens a client: to sign, or to log in to own relays where it reads."""
-
-PIPED: Final = (JSON, _QUIET, DEBUG)
-"""Those of one that works on JSON lines, and asks nobody."""
-SEALING: Final = (JSON, _QUIET, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
-"""Those of one that uses a key on what comes by a pipe, and asks nobody."""
 ASKING: Final = (JSON, _QUIET, _TIMEOUT, _ACCOUNT, _KEY, _SIGNER, _PASSWORD, DEBUG)
 """Those of one that asks relays, or tells them something, for the moment."""
 
@@ -106,7 +101,7 @@ def add_command(group: Group, name: str, function: Function, options: tuple[Any,
 
 def add_pure_command(group: Group, name: str, function: Function) -> None:
     """The same for one that needs neither network nor account: it is ready the sooner."""
-    group.add(name, function, PIPED, _pure_context)
+    group.add(name, function, PLAIN, _pure_context)
 
 
 def _context(**given: Any) -> ClientContext:

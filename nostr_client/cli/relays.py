@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from nostr_client.cli import private_lists, relay_auth
-from nostr_client.cli.command import CLIENT, PLAIN, add_command
+from nostr_client.cli.command import ASKING, CLIENT, add_command
 from nostr_client.cli.evacuate import retire
 from nostr_client.cli.protocol import relay_info, relay_watch
 from nostr_client.command_line.tree import Argument, Group, Option
@@ -149,7 +149,7 @@ def check(context: ClientContext, url: Url) -> None:
     """Is a relay down for everyone, or just for you? Says each step."""
     from nostr_client.cli import json_records, plain_lines
     from nostr_client.exits import CommandError
-    from nostr_client.net.relay_check import check_relay
+    from nostr_client.net.relay_check import STEP_LIMIT, check_relay
     from nostr_client.protocol.urls import normalize_relay_url
     from nostr_client.routing.address_policy import BLOCKED
     from nostr_client.routing.starter_relays import compared_with
@@ -164,7 +164,8 @@ def check(context: ClientContext, url: Url) -> None:
     others = compared_with(address, config.relays)
 
     async def work() -> None:
-        async for step in check_relay(address, proxy=config.proxy, others=others):
+        limit = context.timeout or STEP_LIMIT
+        async for step in check_relay(address, proxy=config.proxy, others=others, limit=limit):
             context.out.emit(json_records.step_record(address, step), plain_lines.step_line(step))
             if step.ok is False:
                 context.exit_code = Exit.ERROR
@@ -300,7 +301,7 @@ def add_to(root: Group) -> None:
     add_command(group, "remove", remove, CLIENT)
     add_command(group, "retire", retire, CLIENT)
     relay_info.add_to(group)
-    add_command(group, "check", check, PLAIN)
+    add_command(group, "check", check, ASKING)
     relay_watch.add_to(group)
     add_command(group, "find", find, CLIENT)
     add_command(group, "share", share, CLIENT)

@@ -68,11 +68,13 @@ async def check_relay(
     proxy: str | None = None,
     others: Sequence[str] = (),
     tls: ssl.SSLContext | None = None,
+    limit: float = STEP_LIMIT,
 ) -> AsyncIterator[CheckStep]:
     """Check a relay; the last step is called "verdict". `others` are relays that many use:
-    reached, they show that this end of the network works. Raises InvalidData for what is no URL,
+    reached, they show that this end of the network works. `limit`: seconds that the relay has for
+    each answer. Raises InvalidData for what is no URL,
     and ConfigError for a proxy that cannot be used."""
-    check = _Check(normalize_relay_url(url), signer, proxy, tls)
+    check = _Check(normalize_relay_url(url), signer, proxy, tls, limit)
     began = monotonic()
     try:
         for step in (check.network, check.tls, check.websocket, check.document):
@@ -89,8 +91,14 @@ async def check_relay(
 
 class _Check:
     def __init__(
-        self, url: str, signer: Signer | None, proxy: str | None, tls: ssl.SSLContext | None
+        self,
+        url: str,
+        signer: Signer | None,
+        proxy: str | None,
+        tls: ssl.SSLContext | None,
+        limit: float,
     ) -> None:
+        self._limit = limit
         self._url = url
         self._host, self._port, self._secure = host_and_port(url)
         self._signer = signer or LocalSigner(SecretKey.generate())
@@ -155,13 +163,13 @@ class _Check:
     async def _tls_words(self, context: ssl.SSLContext) -> str:
         sock = await connect_first(self._url, self._addresses)
         try:
-            async with asyncio.timeout(HANDSHAKE_LIMIT):
+            async with asyncio.timeout(min(HANDSHAKE_LIMIT, self._limit)):
                 _, writer = await asyncio.open_connection(
                     sock=sock, ssl=context, server_hostname=self._host
                 )
         except TimeoutError:
             sock.close()
-            words = f"no handshake within {HANDSHAKE_LIMIT:g} s"
+            words = f"no handshake within {min(HANDSHAKE_LIMIT, self._limit):g} s"
             raise ConnectFailed(self._url, words, ConnectStep.TLS) from None
         except OSError as error:
             sock.close()
@@ -197,7 +205,7 @@ class _Check:
             answer = await http.get(
                 self._url,
                 self._dial,
-                timeout=STEP_LIMIT,
+                timeout=self._limit,
                 accept="application/nostr+json",
             )
             detail, ok = _document_words(answer)
@@ -230,7 +238,7 @@ class _Check:
         return RelayPool(verifier=_Plain(), proxy=self._proxy, dial=policy, tls=self._tls)
 
     async def _read(self, pool: RelayPool) -> tuple[bool | None, str]:
-        fetched = await pool.fetch([Filter.of(limit=1)], [self._url], timeout=STEP_LIMIT)
+        fetched = await pool.fetch([Filter.of(limit=1)], [self._url], timeout=self._limit)
         end = fetched.ends[self._url]
         if not end.answered and end.prefix.lower() in (
             "invalid",
@@ -239,7 +247,7 @@ class _Check:
             "error",
         ):
             asked = [Filter.of(kinds=[0, 1], limit=1)]  # some refuse a filter that names nothing
-            fetched = await pool.fetch(asked, [self._url], timeout=STEP_LIMIT)
+            fetched = await pool.fetch(asked, [self._url], timeout=self._limit)
             end = fetched.ends[self._url]
         forged = pool.health(self._url).counters.forged
         if forged:
@@ -257,7 +265,7 @@ class _Check:
             event = await self._signer.sign(Draft(kind=PROBE_KIND, content="relay check"))
         except SignerError as error:
             return f"not signed: {error}"
-        report = await pool.publish(event, [self._url], timeout=STEP_LIMIT)
+        report = await pool.publish(event, [self._url], timeout=self._limit)
         return report.answers[0]
 
     def _reading(self, result: tuple[bool | None, str], began: float) -> CheckStep:

@@ -119,16 +119,20 @@ class RelayReader:
         *,
         kind: int = kinds.RELAY_LIST,
         limit: float | None = None,
+        again: bool = False,
     ) -> FetchReport:
         """Fetch the lists of `kind` (NIP-65, or 10050 of NIP-17) that the store lacks, within
         `limit` seconds (`LEARN_LIMIT`), where own relays, indexers and better hints may have them.
 
-        Whoever was looked for lately is not looked for again. Raises StoreError.
+        Whoever was looked for lately is not looked for again, unless `again`: who asks for just
+        this list is to hear what relays say. Raises StoreError.
         """
         owner = self.book.owner
         if owner and kind == kinds.RELAY_LIST and owner not in pubkeys:
             await self.fetch_lists([owner], limit=limit)  # it says where the others may be
-        missing = self._failed_lookups.due(await self.book.without_list(pubkeys, kind), kind)
+        missing = frozenset(await self.book.without_list(pubkeys, kind))
+        if not again:
+            missing = self._failed_lookups.due(missing, kind)
         if not missing:
             return FetchReport()
 

@@ -108,6 +108,37 @@ def test_every_command_speaks_json_and_its_keys_are_recorded() -> None:
     assert recorded().keys() <= speaking
 
 
+SHOWS_WHAT_IS_KEPT = {"account export"}
+"""The key of nobody else can be meant."""
+
+
+def test_commands_share_their_options() -> None:
+    """Whoever knows one knows the next: what each is given, by what it does."""
+    for words, command in commands(build()):
+        if words == "relay":
+            continue
+        shared = command.common.keys()
+        assert {"json", "quiet", "debug"} <= shared, words
+        if "account" in shared and words not in SHOWS_WHAT_IS_KEPT:
+            assert {"key_fd", "signer_text", "password_fd"} <= shared, words
+        spelled = [name for one in command.parameters() for name in one.names]
+        assert len(spelled) == len(set(spelled)), f"{words}: one name for two options"
+
+
+NO_TIMEOUT = {"encode", "decode", "key", "verify", "filter", "nip", "kind", "status", "encrypt"}
+NO_TIMEOUT |= {"decrypt", "gift"}
+"""They ask nobody."""
+
+
+def test_each_verb_of_the_protocol_that_asks_relays_has_a_limit() -> None:
+    tree = build()
+    verbs = [words for file in INDEX if file.startswith("protocol.") for words in INDEX[file]]
+    asking = {*(verb for verb in verbs if verb not in NO_TIMEOUT)}
+    for words, command in commands(tree):
+        if words.split()[0] in asking or words in {"relays check", "relays info", "relays watch"}:
+            assert any("--timeout" in one.names for one in command.parameters()), words
+
+
 def test_a_key_that_is_gone_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(RECORD, raising=False)
     line = '{"type":"npub","pubkey":"ab","more":1}\n'

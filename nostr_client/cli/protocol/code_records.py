@@ -21,8 +21,8 @@ def record_of(text: str, *, reveal: bool = False) -> dict[str, Any]:
     """What `text` is: `type` is npub, nsec, note, nprofile, nevent, naddr, ncryptsec, hex,
     signature, address, nip05, relay or bunker.
 
-    A secret key is answered with its public key, and with itself (`secret`, in hex) only with
-    `reveal`. Raises InvalidCode, InvalidData; neither quotes `text`.
+    A secret key is answered with its public key, and with itself (`secret`, in hex, and `nsec`)
+    only with `reveal`. Raises InvalidCode, InvalidData; neither quotes `text`.
     """
     bare = _without_scheme(text.strip())
     small = bare.lower()
@@ -90,7 +90,7 @@ def _secret(text: str, reveal: bool) -> dict[str, Any]:
         raise InvalidCode("this nsec is damaged")
     with wiping(code.key) as key:
         pubkey = key.public_key.hex
-        shown = {"secret": bytes(key).hex()} if reveal else {}
+        shown = {"secret": bytes(key).hex(), "nsec": nip19.encode_nsec(key)} if reveal else {}
     return {"type": "nsec", "pubkey": pubkey, "npub": nip19.encode_npub(pubkey), **shown}
 
 

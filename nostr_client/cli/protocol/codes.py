@@ -41,7 +41,8 @@ NOT_REVEALED = "a secret key is printed only if you say so: --reveal"
 def decode(context: Context, codes: Codes, reveal: Reveal = False) -> None:
     """Say what codes mean: npub, nsec, note, nevent, nprofile, naddr, hex, an address, a name.
 
-    A secret key is taken from standard input alone, and answered with its public key.
+    A secret key is taken from standard input alone, and answered with its public key; with --reveal
+    with its hex digits, and its nsec beside them with --json.
     """
     from nostr_client.cli.protocol.code_records import described, record_of
 
@@ -139,8 +140,9 @@ def nsec(context: Context, reveal: Reveal = False, secret_fd: SecretFd = None) -
     text = read_secret_text(secret_fd, "Secret key (hex; hidden)")
     with wiping(SecretKey.parse(text)) as key:
         code = nip19.encode_nsec(key)
-        pubkey = key.public_key.hex
-    context.out.emit_secret({"type": "nsec", "code": code, "pubkey": pubkey}, code)
+        pubkey, secret = key.public_key.hex, bytes(key).hex()
+    record = {"type": "nsec", "code": code, "pubkey": pubkey, "nsec": code, "secret": secret}
+    context.out.emit_secret(record, code)
 
 
 def _each(

@@ -10,11 +10,12 @@ from nostr_client.cli.protocol.filter_source import FilterSource, Stdin
 from nostr_client.cli.protocol.relay_arguments import Auth, Relays, relays_given
 from nostr_client.command_line.tree import Group
 from nostr_client.command_line.waiting import wait_for
-from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
     from nostr_client.client.counting import EventCount
+    from nostr_client.exits import CommandError
+    from nostr_client.net.outcome import End
     from nostr_client.protocol.filters import Filter
 
 
@@ -37,6 +38,7 @@ def count(
     problems: list[CommandError] = []
 
     async def work() -> None:
+        from nostr_client.cli.outcomes import say_missed
         from nostr_client.cli.protocol.asking import ANSWER_LIMIT, asking
 
         limit = context.timeout or ANSWER_LIMIT
@@ -46,10 +48,8 @@ def count(
                 context.out.emit(_record(wanted, found), str(found))
                 if found.count is None:
                     problems.append(_uncounted(found))
-                elif found.missed:
-                    for answer in found.missed:
-                        told = {"relay": answer.url, "problem": str(answer.cause)}
-                        context.out.note(f"{answer.url}: {answer.cause}", told)
+                else:
+                    say_missed(context, _ends(found))
 
     wait_for(work())
     source.conclude()
@@ -77,18 +77,28 @@ def _record(wanted: Filter, found: EventCount) -> dict[str, Any]:
     }
 
 
+def _ends(found: EventCount) -> dict[str, End]:
+    """How each relay's part ended."""
+    from nostr_client.net.outcome import End
+
+    return {
+        answer.url: End(
+            url=answer.url,
+            how=answer.how,
+            prefix=answer.cause.prefix,
+            reason=answer.cause.reason,
+            problem=answer.cause.problem,
+            status=answer.cause.status,
+        )
+        for answer in found.answers
+    }
+
+
 def _uncounted(found: EventCount) -> CommandError:
     """Why there is no number."""
-    from nostr_client.net.outcome import WORDS_SHOWN, How
-    from nostr_client.safe_text import safe_line
+    from nostr_client.cli.outcomes import not_found
 
-    hows = {answer.how for answer in found.answers}
-    told = "; ".join(safe_line(f"{a.url}: {a.cause}", WORDS_SHOWN) for a in found.answers[:3])
-    if How.NOT_ALLOWED in hows:
-        code = Exit.NOT_ALLOWED
-    else:
-        code = Exit.NOT_FOUND if How.REFUSED in hows else Exit.NO_ANSWER
-    return CommandError(f"nobody counted: {told or 'there is no relay to ask'}", code)
+    return not_found("nobody counted", _ends(found))
 
 
 def add_to(root: Group) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nostr_client.cli.command import SEALING, add_command
+from nostr_client.cli.command import UNLOCKING, add_command
 from nostr_client.command_line.tree import Argument, Group
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import CommandError, Exit
@@ -79,5 +79,5 @@ def _given(what: str) -> str:
 
 def add_to(root: Group) -> None:
     """They stand at the top level."""
-    add_command(root, "encrypt", encrypt, SEALING)
-    add_command(root, "decrypt", decrypt, SEALING)
+    add_command(root, "encrypt", encrypt, UNLOCKING)
+    add_command(root, "decrypt", decrypt, UNLOCKING)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
-from nostr_client.cli.command import SEALING, add_command
+from nostr_client.cli.command import UNLOCKING, add_command
 from nostr_client.cli.protocol.json_lines import InputLines, Line
 from nostr_client.command_line.tree import Argument, Group
 from nostr_client.command_line.waiting import wait_for
@@ -123,5 +123,5 @@ def _rumor(data: bytes, pubkey: str, now: int) -> Rumor:
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group("gift", "Gift wraps (NIP-59): wrap, unwrap; JSON lines in, JSON lines out.")
-    add_command(group, "wrap", wrap, SEALING)
-    add_command(group, "unwrap", unwrap, SEALING)
+    add_command(group, "wrap", wrap, UNLOCKING)
+    add_command(group, "unwrap", unwrap, UNLOCKING)

@@ -152,7 +152,7 @@ def _print(
     known: dict[str, Any] = {"npub": nip19.encode_npub(pubkey), "pubkey": pubkey}
     if log_n is None:
         nsec = nip19.encode_nsec(key)
-        context.out.emit_secret({**known, "nsec": nsec}, nsec)
+        context.out.emit_secret({**known, "nsec": nsec, "secret": bytes(key).hex()}, nsec)
         return
     from nostr_client.accounts.key_vault import check_password
 

@@ -27,15 +27,17 @@ def outbox(
     async def work() -> None:
         from nostr_client.cli.outcomes import conclude
         from nostr_client.protocol import kinds
+        from nostr_client.routing.fetch_results import FetchReport
 
         async with context.asking() as client:
             pubkey = await client.profiles.resolve(who or (account.pubkey if account else ""))
-            asked = await client.courier.fetch_lists([pubkey], limit=context.timeout)
-            asked.add(
-                await client.courier.fetch_lists(
-                    [pubkey], kind=kinds.DM_RELAYS, limit=context.timeout
+            asked = FetchReport()
+            for kind in (kinds.RELAY_LIST, kinds.DM_RELAYS):
+                asked.add(
+                    await client.courier.fetch_lists(
+                        [pubkey], kind=kind, limit=context.timeout, again=True
+                    )
                 )
-            )
             known = await client.book.relays_of(pubkey)
             record = await _record(client, known)
             context.out.emit(record, "\n".join(_lines(record)))

@@ -161,12 +161,14 @@ def _record(url: str, answer: Response) -> dict[str, Any]:
 
 
 def _write(body: bytes) -> None:
-    """The bytes as they came, into a pipe or a file; a terminal gets them as safe text."""
+    """The bytes as they came, into a pipe or a file; a terminal gets them as safe text, which ends
+    its line, once."""
     from nostr_client.output import write_line
     from nostr_client.safe_text import safe_text
 
     if sys.stdout.isatty():
-        write_line(sys.stdout, safe_text(body.decode("utf-8", "replace")))
+        text = safe_text(body.decode("utf-8", "replace"))
+        write_line(sys.stdout, text.removesuffix("\n"))
     else:
         sys.stdout.buffer.write(body)
 

@@ -1,10 +1,10 @@
-"""`nostr-client status`: what is here, and what waits. No relay is asked, and no key is used."""
+"""`nostr-client status`: what is here, and what waits. No relay is asked, and nothing is signed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nostr_client.cli.command import PIPED, add_command
+from nostr_client.cli.command import LISTING, add_command
 from nostr_client.command_line.tree import Group
 from nostr_client.command_line.waiting import wait_for
 from nostr_client.exits import Exit
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
     from nostr_client.accounts.account import Account
     from nostr_client.cli.context import ClientContext
+    from nostr_client.cli.given_key import ShownAccount
     from nostr_client.store.contract import EventStore
 
 
 def status(context: ClientContext) -> None:
     """Say which accounts are here and what waits to be sent; no relay is asked."""
-    accounts = context.accounts.all()
+    from nostr_client.cli.given_key import accounts_shown
+
+    shown = accounts_shown(context)
     where = context.paths.data / "events.db"
 
     async def work() -> None:
@@ -27,16 +30,16 @@ def status(context: ClientContext) -> None:
         from nostr_client.store.opening import open_store
 
         if not where.is_file():
-            _show(context, accounts, {}, {**_store_record(where), "used": 0, "allocated": 0})
+            _show(context, shown, {}, {**_store_record(where), "used": 0, "allocated": 0})
             return
         async with open_store(where, StoreOptions(read_only=True)) as store:
-            waiting = {one.pubkey: await _waiting(context, store, one) for one in accounts}
+            waiting = {one.pubkey: await _waiting(context, store, one) for one, _ in shown}
             size = await store.size()
             record = {**_store_record(where), "used": size.used, "allocated": size.allocated}
-            _show(context, accounts, waiting, record)
+            _show(context, shown, waiting, record)
 
     wait_for(work())
-    if not accounts:
+    if not shown:
         context.out.note("there is no account yet: `nostr-client account create` makes one")
         context.exit_code = Exit.NOT_FOUND
 
@@ -65,24 +68,27 @@ async def _waiting(context: ClientContext, store: EventStore, account: Account) 
 
 def _show(
     context: ClientContext,
-    accounts: list[Account],
+    accounts: list[ShownAccount],
     waiting: dict[str, dict[str, Any]],
     store: dict[str, Any],
 ) -> None:
     from nostr_client.cli.json_records import account_record
     from nostr_client.cli.keep import bytes_words
 
-    for account in accounts:
+    for account, key_from in accounts:
         found = waiting.get(account.pubkey) or {"unsent": 0, "queued": 0, "relays": []}
         mark = "*" if account.current else " "
         words = f"{mark} {account.label}  {account.npub}  {account.protection}"
+        record = {**account_record(account), **found}
+        if key_from:
+            record, words = record | {"key_from": key_from}, f"{words} by {key_from}, not kept"
         if found["unsent"] or found["queued"]:
             words += f"  {found['unsent']} events unsent, {found['queued']} copies wait"
-        context.out.emit({**account_record(account), **found}, words)
+        context.out.emit(record, words)
     words = f"store: {store['store']}, {bytes_words(store['used'])}"
     context.out.emit(store, words)
 
 
 def add_to(root: Group) -> None:
     """It stands at the top level."""
-    add_command(root, "status", status, PIPED)
+    add_command(root, "status", status, LISTING)

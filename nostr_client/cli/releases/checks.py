@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Annotated
 
-from nostr_client.cli.releases.places import NETWORK, offers_at, places_named, refusals
+from nostr_client.cli.releases.places import NETWORK, offers_at, places_named, refusal, refusals
 from nostr_client.command_line.tree import Argument, Option
 from nostr_client.command_line.waiting import wait_for
+from nostr_client.errors import ReleaseRefused
 from nostr_client.exits import CommandError, Exit
 
 if TYPE_CHECKING:
@@ -75,9 +77,12 @@ def verify(
     async def work() -> None:
         with refusals():
             offer = FileOffer(Path(file), Path(events) if events else None)
-            if here.keys() is None:
-                await _verify_keyless(offer)
-            await _verify(context, here, offer, [] if offline else [NETWORK])
+            try:
+                if here.keys() is None:
+                    raise ReleaseRefused("keyless", BORN_WITHOUT)
+                await _verify(context, here, offer, [] if offline else [NETWORK])
+            except ReleaseRefused as error:
+                raise await _refused(offer, error) from error
 
     wait_for(work())
 
@@ -122,16 +127,18 @@ async def _verify(
     context.out.emit(record, line)
 
 
-async def _verify_keyless(offer: FileOffer) -> None:
-    """Raises CommandError: nobody's signature can be known to be the right one."""
+async def _refused(offer: FileOffer, why: ReleaseRefused) -> CommandError:
+    """Why it is not the one, with what is known of the file all the same."""
     from nostr_client.nips.nip19 import encode_npub
     from nostr_client.releases.evidence import signers_of
     from nostr_client.releases.origin import ReleaseKeys
 
-    events = await offer.events(ReleaseKeys(release_key=""))
-    signers = signers_of(offer.given, events)
-    names = ", ".join(map(encode_npub, signers)) or "nobody that is known here"
-    record = {"refused": "keyless", "sha256": offer.given, "signed_by": signers}
-    raise CommandError(
-        f"sha256 {offer.given}, signed by {names}; but {BORN_WITHOUT}", Exit.ERROR, record
-    )
+    signers: list[str] = []
+    with contextlib.suppress(ReleaseRefused):  # what proves it is no use: nobody is known
+        signers = signers_of(offer.given, await offer.events(ReleaseKeys(release_key="")))
+    words = str(why)
+    if why.why == "keyless":
+        names = ", ".join(map(encode_npub, signers)) or "nobody that is known here"
+        words = f"sha256 {offer.given}, signed by {names}; but {words}"
+    code = Exit.NOT_FOUND if why.why == "not-found" else Exit.ERROR
+    return refusal(words, why.why, code, sha256=offer.given, signed_by=signers)

@@ -34,16 +34,37 @@ Platform = Annotated[
 ]
 
 
+def refusal(
+    message: str,
+    why: str | None,
+    code: Exit,
+    *,
+    sha256: str | None = None,
+    signed_by: Sequence[str] = (),
+    new_key: str | None = None,
+) -> CommandError:
+    """The error of a command of `app`, for programs always with the same keys: `refused` is the
+    reason in a word (null where nobody answered), `sha256` and `signed_by` are those of the one
+    file that is looked at, `new_key` is that to which the release key was changed."""
+    record = {
+        "refused": why,
+        "sha256": sha256,
+        "signed_by": list(signed_by),
+        "new_key": new_key,
+    }
+    return CommandError(message, code, record)
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What is refused becomes the command's error, for programs with the reason in a word."""
+    """What is refused becomes the command's error."""
     try:
         yield
     except ReleaseRefused as error:
         code = Exit.NOT_FOUND if error.why == "not-found" else Exit.ERROR
-        raise CommandError(str(error), code, {"refused": error.why}) from error
+        raise refusal(str(error), error.why, code) from error
     except RelayError as error:
-        raise CommandError(str(error), Exit.NO_ANSWER) from error
+        raise refusal(str(error), None, Exit.NO_ANSWER) from error
 
 
 class ReleasePlaces(NamedTuple):

@@ -6,16 +6,20 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.cli import secret_input
-from nostr_client.cli.releases.places import From, offers_at, places_named, refusals
+from nostr_client.cli.releases.places import From, offers_at, places_named, refusal, refusals
 from nostr_client.command_line.tree import Argument, Option
 from nostr_client.command_line.waiting import wait_for
-from nostr_client.exits import CommandError, Exit
+from nostr_client.exits import Exit
 
 if TYPE_CHECKING:
     from nostr_client.cli.context import ClientContext
     from nostr_client.releases.installation import Installed
     from nostr_client.releases.key_change import KeyChange
 
+WITHOUT_OFFLINE = (
+    "no offline key was named: if the release key is lost or stolen, no other can follow it, and "
+    "this is named once; --offline NPUB names one"
+)
 _TAIL = 8
 """Characters of a key that a person types."""
 
@@ -76,11 +80,8 @@ def _agree(context: ClientContext, new_key: str) -> Callable[[Sequence[KeyChange
             " both signed that. Ask people whether it is so."
         )
         if context.json or not secret_input.can_ask():
-            raise CommandError(
-                f"{warning} Say so with --new-key {npub}",
-                Exit.USAGE,
-                {"refused": "key-change", "new_key": key},
-            )
+            words = f"{warning} Say so with --new-key {npub}"
+            raise refusal(words, "key-change", Exit.USAGE, new_key=key)
         secret_input.confirm_typed(f"{warning} To take releases of it", npub[-_TAIL:])
         return True
 
@@ -117,12 +118,14 @@ def trust(
     check_keys(named)
     known = here.keys()
     if known is not None and known != named:
-        raise CommandError(
+        raise refusal(
             f"this installation takes the releases of {encode_npub(known.release_key)}: another key"
             " follows only where that one and the offline key have both signed it",
+            "key-change",
             Exit.USAGE,
-            {"refused": "key-change"},
         )
     here.trust(named)
+    if not named.offline_key:
+        context.out.note(WITHOUT_OFFLINE, {"warning": WITHOUT_OFFLINE})
     record = {"release_key": named.release_key, "offline_key": named.offline_key or None}
     context.out.emit(record, f"releases of {encode_npub(named.release_key)} are taken from now on")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from nostr_client.cli.protocol import signed_http
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19, nip98
 from nostr_client.protocol.event import Draft
@@ -165,6 +168,32 @@ async def test_a_relay_is_managed(
     assert wrong.code == Exit.NOT_ACCEPTED
     stranger = {"NOSTR_CLIENT_KEY": nip19.encode_nsec(SecretKey.generate())}
     assert (await home.run("admin", relay.url, **stranger)).code == Exit.NOT_ALLOWED
+
+
+async def test_a_person_nobody_knows_is_unknown_the_second_time_too(home: Home) -> None:
+    async with ScriptedRelay(honest([])) as ours:
+        home.configure([ours.url])
+        first = await home.run("outbox", NPUB, "--json")
+        again = await home.run("outbox", NPUB, "--json")
+    assert first.code == again.code == Exit.NOT_FOUND
+    assert (first.out, first.err) == (again.out, again.err)
+
+
+def test_a_body_ends_its_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for body in (b"two\nlines", b"two\nlines\n"):
+        out = io.StringIO()
+        monkeypatch.setattr(out, "isatty", lambda: True)
+        monkeypatch.setattr(sys, "stdout", out)
+        signed_http._write(body)
+        assert out.getvalue() == "two\nlines\n"
+
+
+async def test_the_status_says_whose_key_was_given(home: Home) -> None:
+    given = {"NOSTR_CLIENT_KEY": nip19.encode_nsec(ALICE)}
+    account, _ = (await home.run("status", "--json", **given)).records
+    assert (account["npub"], account["current"]) == (NPUB, True)
+    assert (account["protection"], account["key_from"]) == ("given", "$NOSTR_CLIENT_KEY")
+    assert "given by $NOSTR_CLIENT_KEY, not kept" in (await home.run("status", **given)).out
 
 
 async def test_the_status_needs_no_network(home: Home, key: SecretKey) -> None:

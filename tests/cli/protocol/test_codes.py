@@ -137,6 +137,9 @@ def test_a_secret_key_is_answered_with_its_public_key() -> None:
     shown = said("decode", "--json", "--reveal", given=NSEC)
     assert shown.records[0]["secret"] == "1" * 64
     assert said("decode", "--reveal", given=NSEC).out == "1" * 64 + "\n"
+    for words in (("decode",), ("key", "decrypt"), ("encode", "nsec")):
+        both = said(*words, "--reveal", "--json", given=NSEC).records[0]
+        assert (both["nsec"], both["secret"]) == (NSEC, "1" * 64), "in every form, whoever says it"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from nostr_client.protocol.event import Event
 from tests.cli.conftest import DEAD, Home
 from tests.conftest import StartRelay
 from tests.net.scripted import ALICE, ScriptedRelay, honest, note
+from tests.routing.moody import Relay
 from tests.test_foreign_relay import foreign_relay
 
 NPUB = nip19.encode_npub(ALICE.public_key.hex)
@@ -45,6 +46,24 @@ async def test_relays_count(home: Home, start_relay: StartRelay) -> None:
     assert (more.code, more.out) == (Exit.DONE, "at least 10\n")
     assert DEAD in more.err
     assert (await home.run("count", "-k", "1", DEAD)).code == Exit.NO_ANSWER
+
+
+async def test_who_does_not_count_is_told_in_the_same_words_as_who_does_not_send(
+    home: Home,
+) -> None:
+    async with Relay() as one:
+        one.counts = True
+        some = await home.run("count", "-k", "1", one.url, DEAD, "--json")
+        assert (some.code, some.record["count"]) == (Exit.DONE, 0)
+        told = json.loads(some.err)
+        assert (told["outcome"], [end["relay"] for end in told["missed"]]) == ("found", [DEAD])
+        none = await home.run("count", "-k", "1", DEAD, "--json")
+        assert (none.code, none.record["count"]) == (Exit.NO_ANSWER, None)
+        told = json.loads(none.err)
+        assert told["outcome"] == "nobody answered"
+        assert [(end["relay"], end["how"]) for end in told["missed"]] == [
+            (DEAD, "cannot be reached")
+        ]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_whose_a_file_is(folder: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert not (folder / "data").exists()
 
     named = said("app", "trust", NPUB, "--offline", OFFLINE_NPUB)
-    assert named.code == 0, named.err
+    assert (named.code, named.err) == (0, "")
     other = said("app", "trust", NEXT_NPUB)
     assert (other.code, "another key follows only where" in other.err) == (Exit.USAGE, True)
     with monkeypatch.context() as read_only:
@@ -102,12 +102,22 @@ def test_whose_a_file_is(folder: Path, tmp_path: Path, monkeypatch: pytest.Monke
     for command in (("verify", other_file, "--offline"), ("update", "--from", other_file)):
         forged = said("app", *command, "--json")
         assert (forged.code, forged.faults[0]["refused"]) == (Exit.ERROR, "other-key")
+        assert forged.faults[0].keys() == told.keys(), "whatever the refusal"
+        if command[0] == "verify":
+            assert forged.faults[0]["signed_by"] == [STRANGER.public_key.hex]
     nobody = said("app", "update", "--from", "http://127.0.0.1:9")
     assert nobody.code == Exit.NO_ANSWER, nobody.err
     assert said("app", "rollback").code == Exit.NOT_FOUND
     assert said("app", "share", "--host", "127.0.0.1").code == Exit.NOT_FOUND
     assert said("app", "share", "--host", "0.0.0.0").code == Exit.USAGE
     assert tree_of(folder) == before
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_release_key_alone_is_told_of() -> None:
+    alone = said("app", "trust", NPUB)
+    assert (alone.code, "no offline key was named" in alone.err) == (0, True)
+    assert said("app", "trust", NPUB, "--quiet").err == ""
 
 
 def test_a_key_is_changed_by_two(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
