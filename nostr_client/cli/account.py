@@ -105,7 +105,7 @@ def import_(
 def list_(context: ClientContext) -> None:
     """List the accounts; * marks the one in use, or the one whose key was given for this run."""
     from nostr_client.cli import json_records, plain_lines
-    from nostr_client.cli.given_key import accounts_shown
+    from nostr_client.cli.shown_accounts import accounts_shown
 
     shown = accounts_shown(context)
     for account, key_from in shown:

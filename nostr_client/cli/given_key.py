@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from msgspec.structs import replace
-
 from nostr_client.accounts.account import Account, Accounts
 from nostr_client.accounts.bunker_pairing import BunkerPairing
 from nostr_client.accounts.keyfiles import Protection
@@ -16,7 +14,6 @@ from nostr_client.exits import CommandError, Exit
 from nostr_client.protocol.keys import SecretKey
 
 if TYPE_CHECKING:
-    from nostr_client.cli.context import ClientContext
     from nostr_client.signing.signer import Signer
 
 CODE_IN_ARGUMENT: Final = (
@@ -106,25 +103,3 @@ async def signer_of(given: GivenSigner | None, accounts: Accounts) -> Signer | N
 
         return bunker_signer(given, accounts)
     return None
-
-
-class ShownAccount(NamedTuple):
-    """`key_from` says by what its key is given for this run; empty where it is kept, or watched."""
-
-    account: Account
-    key_from: str
-
-
-def accounts_shown(context: ClientContext) -> list[ShownAccount]:
-    """The accounts of this machine, and first the one that is given for this run and is none of
-    them. `current` is the one that acts."""
-    kept = context.accounts.all()
-    acting = context.acting() if context.given_by else None
-    if acting is None:
-        return [ShownAccount(one, "") for one in kept]
-    given = [] if acting in kept else [replace(acting, current=True)]
-    others = [one for one in kept if one.pubkey != acting.pubkey or one == acting]
-    return [
-        *(ShownAccount(one, context.given_by) for one in given),
-        *(ShownAccount(replace(one, current=one == acting), "") for one in others),
-    ]

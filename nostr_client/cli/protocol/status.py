@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from nostr_client.accounts.account import Account
     from nostr_client.cli.context import ClientContext
-    from nostr_client.cli.given_key import ShownAccount
+    from nostr_client.cli.shown_accounts import ShownAccount
     from nostr_client.store.contract import EventStore
 
 
 def status(context: ClientContext) -> None:
     """Say which accounts are here and what waits to be sent; no relay is asked."""
-    from nostr_client.cli.given_key import accounts_shown
+    from nostr_client.cli.shown_accounts import accounts_shown
 
     shown = accounts_shown(context)
     where = context.paths.data / "events.db"
