@@ -60,6 +60,7 @@ class IncomingEvents:
         self._keys: dict[Subscription, int] = {}
         self._paused: set[int] = set()
         self._batches: deque[_Batch] = deque()
+        self._full: deque[tuple[int, Subscription]] = deque()
         self._ending = False
         self._filled = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -87,7 +88,12 @@ class IncomingEvents:
         for effect in effects:
             if isinstance(effect, EventsReceived):
                 events += effect.events
-        self._batches.append((effects, self._verification.submit(events) if events else None))
+        check = self._verification.submit(events) if events else None
+        if check is not None and check.done.is_set() and not self._batches and not self._full:
+            # Nothing is before it: it need not wait for another turn of the loop.
+            self._deliver(effects, check.verdicts)
+        else:
+            self._batches.append((effects, check))
         self._filled.set()
         if len(self._batches) >= PIPELINE:
             self._has_room.clear()
@@ -100,37 +106,42 @@ class IncomingEvents:
     async def run(self) -> None:
         """The pipeline's other end."""
         while True:
-            if not self._batches:
-                if self._ending:
-                    self._ending = False
-                    return
+            if self._full:
+                await self._wait_for_reader(*self._full[0])
+                self._full.popleft()
+            elif self._batches:
+                effects, check = self._batches[0]
+                if check is not None:
+                    await check.done.wait()
+                self._deliver(effects, check.verdicts if check else [])
+                self._batches.popleft()
+                self._has_room.set()
+            elif self._ending:
+                self._ending = False
+                return
+            else:
                 self._filled.clear()
                 await self._filled.wait()
-                continue
-            effects, check = self._batches[0]
-            verdicts: list[bool] = []
-            if check is not None:
-                await check.done.wait()
-                verdicts = check.verdicts
-            place = 0
-            for effect in effects:
-                if isinstance(effect, EventsReceived):
-                    end = place + len(effect.events)
-                    await self._hand_over(effect, verdicts[place:end])
-                    place = end
-                elif isinstance(effect, StoredEnded):
-                    said = EndOfStored(
-                        self._health.url,
-                        effect.complete,
-                        effect.pages,
-                        effect.crowded,
-                        effect.left_out,
-                    )
-                    self._tell(effect.key, said)
-                elif isinstance(effect, SubscriptionStopped):
-                    self._stopped(effect)
-            self._batches.popleft()
-            self._has_room.set()
+
+    def _deliver(self, effects: list[Effect], verdicts: list[bool]) -> None:
+        """To the subscriptions, in order; whose readers are to be waited for is in `_full` then."""
+        place = 0
+        for effect in effects:
+            if isinstance(effect, EventsReceived):
+                end = place + len(effect.events)
+                self._hand_over(effect, verdicts[place:end])
+                place = end
+            elif isinstance(effect, StoredEnded):
+                said = EndOfStored(
+                    self._health.url,
+                    effect.complete,
+                    effect.pages,
+                    effect.crowded,
+                    effect.left_out,
+                )
+                self._tell(effect.key, said)
+            elif isinstance(effect, SubscriptionStopped):
+                self._stopped(effect)
 
     def _stopped(self, effect: SubscriptionStopped) -> None:
         self._tell(effect.key, Ended(self._health.url, effect.cause, effect.final))
@@ -140,7 +151,7 @@ class IncomingEvents:
         if sub is not None:
             sub.happened(item)
 
-    async def _hand_over(self, effect: EventsReceived, verdicts: list[bool]) -> None:
+    def _hand_over(self, effect: EventsReceived, verdicts: list[bool]) -> None:
         events = effect.events
         if not all(verdicts):
             events = [event for event, good in zip(events, verdicts, strict=True) if good]
@@ -150,11 +161,12 @@ class IncomingEvents:
             repeated = sub.arrived(self._health.url, events, effect.live)
             self._health.counters.repeated += repeated
             self._health.counters.delivered += len(events) - repeated
-            await self._wait_for_reader(effect.key, sub)
+            if not sub.has_room and effect.key not in self._paused:
+                self._full.append((effect.key, sub))
 
     async def _wait_for_reader(self, key: int, sub: Subscription) -> None:
         if key in self._paused:
-            return  # the little that was already on its way
+            return  # one batch may have brought him events more than once
         try:
             async with asyncio.timeout(STALL_LIMIT):
                 await sub.room()

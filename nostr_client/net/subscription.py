@@ -248,6 +248,11 @@ class Subscription:
         self._items.append(item)
         self._pushed()
 
+    @property
+    def has_room(self) -> bool:
+        """May more be delivered?"""
+        return self._room.is_set()
+
     async def room(self) -> None:
         """Wait until what was delivered is taken; as long as its reader wants, or lives."""
         await self._room.wait()

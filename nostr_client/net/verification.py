@@ -10,6 +10,8 @@ Rules
   the same id with another signature is checked on its own: neither verdict says anything about it.
 - A check, once begun, is finished whatever becomes of the connection it came from, since others may
   wait for it.
+- A few events are judged where they stand, if the verifier does that: to look for them in the
+  store, or to hand them to a thread, takes longer than to check them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
@@ -37,6 +39,14 @@ class EventVerifier(Protocol):
 
     async def verify_all(self, events: Sequence[Event]) -> list[bool]:
         """Are the signatures those of their authors?"""
+
+
+@runtime_checkable
+class VerifiesFew(Protocol):
+    """A verifier that also judges a few events at once, on the loop."""
+
+    def verify_few(self, events: Sequence[Event]) -> list[bool] | None:
+        """As `verify_all` would; None where that is to be asked."""
 
 
 class VerificationBatch:
@@ -62,6 +72,7 @@ class Verification:
     ) -> None:
         """`spawn` starts a task that lives as long as the pool."""
         self._verifier = verifier
+        self._few = verifier.verify_few if isinstance(verifier, VerifiesFew) else None
         self._known = known
         self._spawn = spawn
         self._held: OrderedDict[str, str] = OrderedDict()
@@ -84,11 +95,24 @@ class Verification:
                 continue
             open_indices.append(index)
         check.verdicts = [True] * len(events)
-        if open_indices or check._waits:
+        if check._waits or not self._judged_at_once(check, open_indices):
             self._spawn(self._settle(check, open_indices))
         else:
             check.done.set()
         return check
+
+    def _judged_at_once(self, check: VerificationBatch, indices: list[int]) -> bool:
+        if not indices:
+            return True
+        if self._few is None:
+            return False
+        found = self._few([check.events[index] for index in indices])
+        if found is None:
+            return False
+        for index, verdict in zip(indices, found, strict=True):
+            check.verdicts[index] = verdict
+        self._remember(check, indices)
+        return True
 
     async def _settle(self, check: VerificationBatch, open_indices: list[int]) -> None:
         events, verdicts = check.events, check.verdicts
@@ -101,20 +125,24 @@ class Verification:
             found = await self._verifier.verify_all([events[index] for index in pending])
             for index, verdict in zip(pending, found, strict=True):
                 verdicts[index] = verdict
-        for index in open_indices:
-            event = events[index]
-            if verdicts[index]:
+        self._remember(check, open_indices)
+        for index, (other, place) in check._waits.items():
+            if other is not check:
+                await other.done.wait()
+            verdicts[index] = other.verdicts[place]
+        check.done.set()
+
+    def _remember(self, check: VerificationBatch, indices: list[int]) -> None:
+        """Those of `check` that were open are judged, and under way no longer."""
+        for index in indices:
+            event = check.events[index]
+            if check.verdicts[index]:
                 self._held[event.id] = event.sig
             flight = self._flying.get(event.sig)
             if flight is not None and flight[1] is check and flight[2] == index:
                 del self._flying[event.sig]
         while len(self._held) > HELD:
             self._held.popitem(last=False)
-        for index, (other, place) in check._waits.items():
-            if other is not check:
-                await other.done.wait()
-            verdicts[index] = other.verdicts[place]
-        check.done.set()
 
     async def _held_in_store(self, ids: list[str]) -> Mapping[str, bytes]:
         if self._known is None:

@@ -120,3 +120,35 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
         for number in range(30):
             assert await bench.verdicts(bench.intake.submit([note(f"{number}")])) == [True]
         assert len(bench.intake._held) == 10
+
+
+async def test_a_few_are_judged_at_once_and_neither_store_nor_queue_is_asked() -> None:
+    true, false, slow = note("a"), forged(note("b")), note("slow")
+
+    async def known(ids: Collection[str]) -> Mapping[str, bytes]:
+        raise AssertionError(ids)
+
+    class Quick(Gate):
+        at_once = True
+
+        def verify_few(self, events: Sequence[Event]) -> list[bool] | None:
+            return [event.verify() for event in events] if self.at_once else None
+
+    async with asyncio.TaskGroup() as group:
+        intake = Verification(quick := Quick(), known, group.create_task)
+        check = intake.submit([true, false])
+        assert check.done.is_set()
+        assert check.verdicts == [True, False]
+        assert not intake._flying
+        assert intake.submit([forged(true)]).verdicts == [False]
+        assert quick.asked == []
+        intake._known, quick.at_once = None, False
+        waiting = intake.submit([slow])
+        quick.at_once = True
+        twice = intake.submit([slow, forged(slow)])  # the first is under way
+        assert not waiting.done.is_set()
+        assert not twice.done.is_set()
+        quick.open.set()
+        async with asyncio.timeout(LIMIT):
+            await twice.done.wait()
+        assert (waiting.verdicts, twice.verdicts) == ([True], [True, False])

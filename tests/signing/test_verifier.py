@@ -53,6 +53,24 @@ def is_running(pid: int) -> bool:
     return True
 
 
+async def test_a_few_are_checked_at_once_and_then_not_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(verifier, "_REST", 1e9)
+    async with Verifier() as checking:
+        few = [REAL[0], FORGED[1], REAL[2]]
+        assert checking.verify_few(few) == [True, False, True]
+        assert checking.verify_few(few) is None  # a part of the loop's time is enough
+        checking._direct_after = 0.0
+        assert checking.verify_few(REAL[: verifier.FEW + 1]) is None
+        asking = asyncio.create_task(checking.verify_all(REAL))
+        await asyncio.sleep(0)
+        assert checking.verify_few(few) is None  # others came before
+        assert all(await asking)
+        assert checking.verify_few(few) == [True, False, True]
+        assert await checking.verify_all(few) == [True, False, True]  # by the thread or process
+
+
 async def test_a_trickle_needs_no_process() -> None:
     async with Verifier() as checking:
         assert await checking.verify(REAL[0])
