@@ -25,6 +25,7 @@ AnyHandler = TypeVar("AnyHandler", bound=Handler)
 AnyDeed = TypeVar("AnyDeed", bound=Deed)
 
 _is_name: Final = re.compile(r"[A-Za-z0-9_-]{1,40}").fullmatch
+_is_command: Final = re.compile(r"\S{1,40}").fullmatch
 
 
 class Bot:
@@ -38,7 +39,8 @@ class Bot:
     (NIP-24).
 
     Requests are dealt with one after another. Whoever labels what he writes, or his profile, as a
-    bot's is not answered.
+    bot's is not answered. Notes of a bot carry such a label (NIP-32); its private messages do not,
+    for NIP-17 has none: its profile says there what it is.
     """
 
     def __init__(
@@ -72,40 +74,67 @@ class Bot:
     # What it does
 
     def command(self, name: str, help: str = "") -> Callable[[AnyHandler], AnyHandler]:
-        """`@bot.command("weather")` before what answers `/weather`."""
+        """`@bot.command("weather")` before the async function that answers `/weather`: it is given
+        the BotRequest, and what it returns is the answer, None for none.
+
+        Raises ValueError for a name with a space in it, or with the prefix, and for one that is
+        taken, in capitals or not; `help` may be replaced.
+        """
+        word, prefix = name.casefold(), self._rules.prefix
+        if not _is_command(name) or (prefix and name.startswith(prefix)):
+            words = f"a command is a word of up to 40 characters, without {prefix!r}: {name!r}"
+            raise ValueError(words)
+        taken = self._rules.commands.get(word)
+        if taken is not None and taken[0] != self._help:
+            raise ValueError(f"there is a command {name!r} already")
 
         def add(handler: AnyHandler) -> AnyHandler:
-            self._rules.commands[name.casefold()] = (handler, help)
+            self._rules.commands[word] = (handler, help)
             return handler
 
         return add
 
     def mention(self, handler: AnyHandler) -> AnyHandler:
         """`@bot.mention` before what answers notes that name the bot, or answer it, and are no
-        command."""
+        command. Raises ValueError for a second one."""
+        if self._rules.on_mention is not None:
+            raise ValueError("mentions are answered by another function already")
         self._rules.on_mention = handler
         return handler
 
     def message(self, handler: AnyHandler) -> AnyHandler:
-        """`@bot.message` before what answers private messages that are no command."""
+        """`@bot.message` before what answers private messages that are no command. Raises
+        ValueError for a second one."""
+        if self._rules.on_message is not None:
+            raise ValueError("messages are answered by another function already")
         self._rules.on_message = handler
         return handler
 
     def every(
         self, *, seconds: float = 0, minutes: float = 0, hours: float = 0
     ) -> Callable[[AnyDeed], AnyDeed]:
-        """`@bot.every(minutes=30)` before what is done so often; what it gives is posted. The name
-        of the function is what its times are remembered by."""
+        """`@bot.every(minutes=30)` before the async function that is done so often. It is given the
+        client, and what it returns is posted, None for nothing:
+
+            @bot.every(hours=1)
+            async def chime(client: NostrClient) -> str:
+                return "another hour"
+
+        The name of the function is what its times are remembered by: ValueError for one that has
+        none, or the name of another. Raises ConfigError for no time at all."""
         return self._at(timetable.every(seconds + 60 * minutes + 3600 * hours))
 
     def daily(self, at: str, zone: tzinfo = UTC) -> Callable[[AnyDeed], AnyDeed]:
-        """`@bot.daily("08:30")`: the same once a day. One that was missed by less than `max_age` is
+        """`@bot.daily("08:30")`: the same once a day, in the time of `zone`. One that was missed by less than `max_age` is
         done as soon as the bot runs."""
         return self._at(timetable.daily(at, zone))
 
     def _at(self, due: Callable[[float | None, float], float]) -> Callable[[AnyDeed], AnyDeed]:
         def add(deed: AnyDeed) -> AnyDeed:
-            self._rules.timed.append(Timed(getattr(deed, "__name__", ""), deed, due))
+            name = getattr(deed, "__name__", "")
+            if not name or any(one.name == name for one in self._rules.timed):
+                raise ValueError(f"what is done at its times has a name of its own: {name!r}")
+            self._rules.timed.append(Timed(name, deed, due))
             return deed
 
         return add

@@ -62,6 +62,13 @@ class BotRules:
     on_message: Handler | None = None
 
 
+def _text(given: object) -> str | None:
+    """What a handler gave, whose author alone knows what its type is. Raises TypeError."""
+    if given is None or isinstance(given, str):
+        return given
+    raise TypeError(f"a handler gives a text or None, and not a {type(given).__name__}")
+
+
 class BotWork:
     """One bot with a client, until `run` is cancelled."""
 
@@ -212,7 +219,7 @@ class BotWork:
     async def _attempt(self, work: Callable[[], Awaitable[str | None]]) -> str | None:
         try:
             async with asyncio.timeout(self._rules.handler_limit):
-                return await work()
+                return _text(await work())
         except TimeoutError:
             _log.warning("a handler took longer than %g s", self._rules.handler_limit)
         except SignerUnavailable:

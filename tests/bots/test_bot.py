@@ -57,6 +57,10 @@ def simple_bot(**options: Any) -> Bot:
     async def fail(request: BotRequest) -> str:
         raise KeyError("a fault")
 
+    @bot.command("count")
+    async def count(request: BotRequest) -> str:
+        return 5  # type: ignore[return-value]
+
     @bot.command("post")
     async def post(request: BotRequest) -> None:
         await request.client.post(request.text)
@@ -109,13 +113,15 @@ async def answered(relay: Relay, event: Event) -> list[str]:
     return await until(lambda: answers(relay, event))  # type: ignore[no-any-return]
 
 
-async def test_commands_and_mentions(tmp_path: Path) -> None:
+async def test_commands_and_mentions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with Relay() as relay, serving(tmp_path, relay, simple_bot()):
         first = note(f"nostr:{NPUB} /say good morning")
         assert await answered(relay, first) == ["said good morning"]
         assert is_by_a_bot(next(e for e in relay.held if e.content == "said good morning").tags)
         hint = note("/HELP")
-        assert await answered(relay, hint) == ["/help  this list\n/say  says it\n/fail\n/post"]
+        assert await answered(relay, hint) == [
+            "/help  this list\n/say  says it\n/fail\n/count\n/post"
+        ]
         mention = note(f"what about nostr:{NPUB}?")
         assert await answered(relay, mention) == ["hello"]
         ours = next(event for event in relay.held if event.content == "hello")
@@ -124,12 +130,14 @@ async def test_commands_and_mentions(tmp_path: Path) -> None:
         passed_over = [
             note("a person to another in the thread", OTHER, to=mention),
             note("/fail"),
+            note("/count"),
             note("/say no", tags=(("p", ME), *BY_A_BOT)),
         ]
         for event in passed_over:
             await relay.tell(event)
         assert await answered(relay, note("/say last")) == ["said last"]
         assert not [event for event in passed_over if answers(relay, event)]
+        assert "TypeError: a handler gives a text or None, and not a int" in caplog.text
         profile = next(e for e in relay.held if e.kind == 0 and e.pubkey == ME)
         assert json.loads(profile.content) == {"bot": True}
 
@@ -297,6 +305,25 @@ async def test_one_of_a_name_serves_at_a_time(tmp_path: Path) -> None:
             await bot.serve(watching)
     with pytest.raises(ConfigError, match="name"):
         Bot("../elsewhere")
+
+
+def test_what_cannot_be_told_apart_is_refused_where_it_is_written() -> None:
+    bot = simple_bot()
+
+    async def handler(request: BotRequest) -> None: ...
+
+    async def deed(client: NostrClient) -> None: ...
+
+    for name in ("say", "SAY", "", "two words", "/say", "x" * 41):
+        with pytest.raises(ValueError, match=r"already|a command is a word"):
+            bot.command(name)
+    bot.command("help", "another list")(handler)
+    for taken in (bot.mention, bot.message):
+        with pytest.raises(ValueError, match="already"):
+            taken(handler)
+    bot.every(hours=1)(deed)
+    with pytest.raises(ValueError, match="a name of its own"):
+        bot.daily("08:30")(deed)
 
 
 def test_the_timetable() -> None:
