@@ -125,8 +125,8 @@ class Bot:
         return self._at(timetable.every(seconds + 60 * minutes + 3600 * hours))
 
     def daily(self, at: str, zone: tzinfo = UTC) -> Callable[[AnyDeed], AnyDeed]:
-        """`@bot.daily("08:30")`: the same once a day, in the time of `zone`. One that was missed by less than `max_age` is
-        done as soon as the bot runs."""
+        """`@bot.daily("08:30")`: the same once a day, in the time of `zone`. One that was missed by
+        less than `max_age` is done as soon as the bot runs."""
         return self._at(timetable.daily(at, zone))
 
     def _at(self, due: Callable[[float | None, float], float]) -> Callable[[AnyDeed], AnyDeed]:
