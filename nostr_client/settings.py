@@ -7,7 +7,6 @@ own reader in its annotation (`read_by`).
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
@@ -134,6 +133,8 @@ def _without_none(kind: Any) -> Any:
 
 
 def _unknown(path: str, name: str, known: list[str]) -> str:
+    import difflib  # for whoever misspells
+
     close = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known) or 'nothing'}"
     return f"{path} is no setting of ours; {hint}"
