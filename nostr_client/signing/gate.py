@@ -50,16 +50,22 @@ def sign(draft: Draft, key: SecretKey, now: float, own: OwnKeys = tuple) -> Even
     return draft.sign(key, int(now))
 
 
-def refuse_secrets(draft: Draft | Event, own: OwnKeys, key: SecretKey | None = None) -> None:
+def refuse_secrets(
+    draft: Draft | Event, own: Callable[[], Sought | SoughtKeys], key: SecretKey | None = None
+) -> None:
     """Raises SecretFound if `draft` holds a secret key of `own`, or an encrypted one.
 
+    `SoughtKeys` that are given each time remember what is nobody's key, which saves most of the
+    work of looking: events name the same ids again and again.
     With the signer's `key` that one is found wherever it stands; without (a signer elsewhere) it
     is looked for as those of other accounts are.
     """
     refuse_secret_texts([draft.content, joined(draft.tags)], own, key)
 
 
-def refuse_secret_texts(texts: Collection[str], own: OwnKeys, key: SecretKey | None = None) -> None:
+def refuse_secret_texts(
+    texts: Collection[str], own: Callable[[], Sought | SoughtKeys], key: SecretKey | None = None
+) -> None:
     """As `refuse_secrets`, for what is encrypted: who it is for has no business with a key."""
     forms = [form for text in texts for form in forms_of(text)]
     if key is not None and holds_key("".join(forms), key):
@@ -78,8 +84,10 @@ def refuse_secret_texts(texts: Collection[str], own: OwnKeys, key: SecretKey | N
         ) from None
 
 
-def _without(own: Sought, key: SecretKey | None) -> SoughtKeys:
+def _without(own: Sought | SoughtKeys, key: SecretKey | None) -> SoughtKeys:
     """The other keys: that of the signer was looked for."""
+    if isinstance(own, SoughtKeys):
+        return own
     mine = key.public_key.hex if key else ""
     if isinstance(own, Mapping):
         return SoughtKeys({pubkey: trace for pubkey, trace in own.items() if pubkey != mine})

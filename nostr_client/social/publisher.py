@@ -14,6 +14,7 @@ from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.courier import PUBLISH_LIMIT, OnAnswer
 from nostr_client.routing.list_guard import ListGuard, refuse_list
 from nostr_client.signing.gate import refuse_codes, refuse_secrets
+from nostr_client.signing.secret_search import SoughtKeys
 from nostr_client.signing.signer import Signer
 from nostr_client.social.views import Posted
 from nostr_client.store.rules import ALL_RELAYS
@@ -25,8 +26,7 @@ _FORGED: Final = "the signature is not that of its author"
 
 class Publisher:
     """For the account whose lists `guard` changes; without a `signer` it only passes on what is
-    signed. `verify_all` checks
-    signatures."""
+    signed. `verify_all` checks signatures."""
 
     def __init__(
         self,
@@ -39,6 +39,8 @@ class Publisher:
         self._guard = guard
         self._pubkey = guard.reader.pubkey
         self._verify_all = verify_all
+        self._sought = SoughtKeys((self._pubkey,))
+        """The account's key, in what was signed elsewhere."""
 
     async def publish(
         self,
@@ -105,7 +107,7 @@ class Publisher:
             _refuse_unaddressed(event)
             if not is_genuine:
                 raise InvalidEvent(_FORGED)
-            refuse_secrets(event, lambda: (self._pubkey,))
+            refuse_secrets(event, lambda: self._sought)
 
         def look() -> list[NostrError | None]:
             each = zip(events, genuine, strict=True)

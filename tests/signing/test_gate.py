@@ -199,6 +199,27 @@ async def test_more_digits_than_can_be_searched_are_refused(
         await signer.sign(Draft(1, "".join(IDS[:9])))
 
 
+def test_what_is_sought_again_and_again_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events name the same ids: to look whose key one is takes a derivation each."""
+    derived: list[bytes] = []
+    owner_of = secret_search._owner_of
+
+    def counted(candidate: bytes) -> str:
+        derived.append(candidate)
+        return owner_of(candidate)
+
+    monkeypatch.setattr(secret_search, "_owner_of", counted)
+    sought = secret_search.SoughtKeys((SECOND.public_key.hex,))
+    replies = [Draft(1, f"reply {n}", (("e", IDS[0]), ("p", IDS[1]))) for n in range(3)]
+    for reply in replies:
+        gate.refuse_secrets(reply, lambda: sought)
+    assert derived == [bytes.fromhex(IDS[0]), bytes.fromhex(IDS[1])]
+    for _ in range(2):
+        with pytest.raises(SecretFound, match="an account of yours"):
+            gate.refuse_secrets(Draft(1, bytes(SECOND).hex()), lambda: sought)
+    gate.refuse_secrets(replies[0], lambda: sought, MINE)
+
+
 def test_a_trace_that_another_text_shares_is_no_key() -> None:
     """Four bytes say where to look, and nothing more."""
     other = {SECOND.public_key.hex: trace_of(bytes(STRANGER))}
