@@ -89,7 +89,7 @@ def make_network(chance: Random, zipf: float = ZIPF) -> Network:
 
 def _note(pubkey: str, chance: Random) -> Event:
     at = NOW - chance.randrange(100, 365 * DAY)
-    return Event(f"{chance.getrandbits(256):064x}", pubkey, at, kinds.NOTE, (), "", "", b"")
+    return Event(f"{chance.getrandbits(256):064x}", pubkey, at, kinds.NOTE, b"")
 
 
 # Choosers

@@ -106,7 +106,7 @@ async def fetch(sub: Subscription, limit: float) -> Fetched:
             async for batch in sub.batches():
                 for item in batch:
                     if isinstance(item, Arrival) and not item.again:
-                        found[item.event.id] = item.event
+                        found[item.event.id] = item.event.compact()
                     if ends.take(item) and isinstance(item, Ended):
                         sub.remove_relays([item.url])
     except TimeoutError:

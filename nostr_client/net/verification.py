@@ -75,7 +75,7 @@ class Verification:
         self._few = verifier.verify_few if isinstance(verifier, VerifiesFew) else None
         self._known = known
         self._spawn = spawn
-        self._held: OrderedDict[str, str] = OrderedDict()
+        self._held: OrderedDict[str, bytes] = OrderedDict()
         self._flying: dict[str, tuple[str, VerificationBatch, int]] = {}
 
     def submit(self, events: list[Event]) -> VerificationBatch:
@@ -85,7 +85,8 @@ class Verification:
         open_indices: list[int] = []
         for index, event in enumerate(events):
             id, sig = event.id, event.sig
-            if held.get(id) == sig:
+            known = held.get(id)
+            if known is not None and known == bytes.fromhex(sig):
                 continue
             flight = flying.get(sig)
             if flight is None:
@@ -137,7 +138,7 @@ class Verification:
         for index in indices:
             event = check.events[index]
             if check.verdicts[index]:
-                self._held[event.id] = event.sig
+                self._held[event.id] = bytes.fromhex(event.sig)
             flight = self._flying.get(event.sig)
             if flight is not None and flight[1] is check and flight[2] == index:
                 del self._flying[event.sig]

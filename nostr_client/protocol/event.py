@@ -49,7 +49,26 @@ class _Fields(msgspec.Struct, frozen=True, gc=False):
     sig: str
 
 
+class _EventHead(msgspec.Struct, frozen=True, gc=False):
+    """What every event in memory has in hand."""
+
+    id: str
+    pubkey: str
+    created_at: int
+    kind: int
+
+
+class _EventRest(msgspec.Struct, frozen=True, gc=False):
+    """What is read from the JSON when it is asked for."""
+
+    tags: Tags
+    content: str
+    sig: str
+
+
 _decode = msgspec.json.Decoder(_Fields).decode
+_decode_head = msgspec.json.Decoder(_EventHead).decode
+_decode_rest = msgspec.json.Decoder(_EventRest).decode
 _as_dict = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -57,16 +76,51 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A signed event. `json` is its one encoding: what is stored and what is sent.
 
     `id` and `pubkey` are 64, `sig` 128 lowercase hex digits; `created_at` is in seconds.
+    An event that was just checked or signed has all of it decoded; one from a store, or after
+    `compact`, decodes `tags`, `content` and `sig` when one of them is first asked for.
     """
 
     id: str
     pubkey: str
     created_at: int
     kind: int
-    tags: Tags
-    content: str
-    sig: str
     json: bytes
+    _rest: _Fields | _EventRest | None = None
+
+    @property
+    def tags(self) -> Tags:
+        """Its tags, none of them empty."""
+        return (self._rest or self._read_rest()).tags
+
+    @property
+    def content(self) -> str:
+        """Its text, or whatever its kind has in that place."""
+        return (self._rest or self._read_rest()).content
+
+    @property
+    def sig(self) -> str:
+        """The signature: 128 lowercase hex digits."""
+        return (self._rest or self._read_rest()).sig
+
+    def _read_rest(self) -> _EventRest:
+        rest = _decode_rest(self.json)
+        msgspec.structs.force_setattr(self, "_rest", rest)
+        return rest
+
+    def compact(self) -> Event:
+        """The same event, which has let go of what it can read again from its JSON: about half of
+        what it took. For whoever holds many of them."""
+        msgspec.structs.force_setattr(self, "_rest", None)
+        return self
+
+    def read_as(self, *, content: str, tags: Tags | None = None) -> Event:
+        """The event with what its encrypted content says, or what was made of it, in its place.
+
+        Nobody signed that: `id`, `sig` and `json` stay those of the event, and `compact` brings
+        it back.
+        """
+        rest = _EventRest(self.tags if tags is None else tags, content, self.sig)
+        return msgspec.structs.replace(self, _rest=rest)
 
     @classmethod
     def parse(cls, data: bytes | str | msgspec.Raw) -> Event:
@@ -104,8 +158,8 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     @classmethod
     def from_trusted(cls, data: bytes) -> Event:
         """An event from bytes that this program checked and encoded before (`Event.json`)."""
-        f = _decode(data)
-        return cls(f.id, f.pubkey, f.created_at, f.kind, f.tags, f.content, f.sig, data)
+        head = _decode_head(data)
+        return cls(head.id, head.pubkey, head.created_at, head.kind, data)
 
     def to_dict(self) -> dict[str, Any]:
         """The decoded JSON object: its tags are lists, as `json.loads` gives them."""
@@ -195,8 +249,8 @@ class Draft(msgspec.Struct, frozen=True):
         kind, tags, content = self.kind, self.tags, self.content
         digest = event_digest(pubkey, created_at, kind, tags, content)
         id, sig = digest.hex(), key.sign(digest).hex()
-        encoded = _encode(_Fields(id, pubkey, created_at, kind, tags, content, sig))
-        return Event(id, pubkey, created_at, kind, tags, content, sig, encoded)
+        fields = _Fields(id, pubkey, created_at, kind, tags, content, sig)
+        return Event(id, pubkey, created_at, kind, _encode(fields), fields)
 
 
 def event_address(kind: int, pubkey: str, identifier: str = "") -> str:
@@ -224,7 +278,7 @@ def _checked(f: _Fields) -> Event:
     signed = _encode((0, f.pubkey, f.created_at, f.kind, f.tags, f.content))
     if f.id != sha256(signed).hexdigest():
         raise InvalidEvent("id does not match the event")
-    return Event(f.id, f.pubkey, f.created_at, f.kind, f.tags, f.content, f.sig, _encode(f))
+    return Event(f.id, f.pubkey, f.created_at, f.kind, _encode(f), f)
 
 
 def _check_numbers(created_at: int, kind: int) -> None:

@@ -101,8 +101,7 @@ def change_between(base: Event | None, theirs: Event) -> VersionChange:
 
     def carry(version: Event) -> Event:
         kept = _without(version.tags, gone)
-        return msgspec.structs.replace(
-            version,
+        return version.read_as(
             tags=(*kept, *_without(new, set(kept))),
             content=_merged(content, theirs.content, version.content, known),
         )

@@ -87,7 +87,7 @@ class ListLoss:
             return None
         if draft.kind not in (kinds.METADATA, kinds.FOLLOWS) and held.content != draft.content:
             held, draft = (
-                msgspec.structs.replace(held, content=await self._opened(held.content)),
+                held.read_as(content=await self._opened(held.content)),
                 msgspec.structs.replace(draft, content=await self._opened(draft.content)),
             )
         return loss(held, draft)

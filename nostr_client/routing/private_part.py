@@ -76,7 +76,7 @@ class PrivatePart:
         if text == content or tags_of(text) is None:
             self._closed[content] = content
             return version
-        return msgspec.structs.replace(version, content=text)
+        return version.read_as(content=text)
 
     async def text_of(self, content: str) -> str:
         """What a content says; the content itself where that cannot be told.

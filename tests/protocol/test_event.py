@@ -6,6 +6,7 @@ import itertools
 import json
 import pickle
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -37,6 +38,48 @@ def test_a_signed_draft_reads_back_as_the_same_event() -> None:
     assert Event.from_trusted(NOTE.json) == NOTE
     assert Event.from_dict(json.loads(NOTE.json)) == NOTE
     assert pickle.loads(pickle.dumps(NOTE)) == NOTE
+
+
+@given(events())
+def test_what_is_let_go_of_is_read_again_as_it_was(event: Event) -> None:
+    whole = Event.parse(event.json)
+    for again in (Event.parse(event.json).compact(), Event.from_trusted(event.json)):
+        assert again == whole
+        assert hash(again) == hash(whole)
+        assert (again.id, again.pubkey) == (whole.id, whole.pubkey)
+        assert (again.created_at, again.kind) == (whole.created_at, whole.kind)
+        for name in ("sig", "content", "tags"):
+            assert getattr(again.compact(), name) == getattr(whole, name)
+        assert again.verify()
+        assert pickle.loads(pickle.dumps(again.compact())) == whole
+
+
+def test_a_compact_event_takes_about_half_of_the_memory() -> None:
+    tags = tuple(("p", f"{n:064x}") for n in range(10))
+    data = Draft(3, "", tags).sign(KEY, 1_700_000_000).json
+
+    def taken(compact: bool) -> int:
+        tracemalloc.start()
+        held = [Event.parse(data) for _ in range(50)]
+        if compact:
+            for event in held:
+                event.compact()
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len({id(event) for event in held}) == 50
+        return size
+
+    taken(True)  # what is made once
+    assert taken(True) < 0.6 * taken(False)
+
+
+def test_what_is_read_in_place_of_a_content_is_in_memory_alone() -> None:
+    opened = NOTE.read_as(content="opened")
+    assert (opened.content, opened.tags, opened.sig) == ("opened", NOTE.tags, NOTE.sig)
+    assert NOTE.read_as(content="", tags=(("p", "x"),)).tags == (("p", "x"),)
+    assert (opened.id, opened.json, NOTE.content) == (NOTE.id, NOTE.json, "hello")
+    with pytest.raises(AttributeError):
+        opened.content = "another"  # type: ignore[misc]
 
 
 def test_the_encoding_holds_the_seven_fields_in_order_and_nothing_else() -> None:

@@ -17,7 +17,7 @@ NOW = 1_700_000_000
 
 
 def view(at: int, number: int) -> NoteView:
-    event = Event(f"{number:064x}", "ab" * 32, at, 1, (), "", "", b"%d" % number)
+    event = Event(f"{number:064x}", "ab" * 32, at, 1, b"%d" % number)
     return NoteView(event, event, Profile("ab" * 32))
 
 
