@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ _is_hex192 = re.compile("[0-9a-f]{192}").fullmatch
 _encode = msgspec.json.Encoder().encode
 _MOST_REASON: Final = 300
 """Characters of a decoder's words: they name the path to what is wrong, however long that is."""
+_AUTHORS: Final = 8192
+"""Public keys of which there is one copy in memory, however many events each wrote."""
 MALFORMED: Final = (msgspec.MsgspecError, ValueError, RecursionError, OverflowError)
 """What decoders raise on hostile JSON."""
 
@@ -159,7 +162,7 @@ class Event(msgspec.Struct, frozen=True, eq=False, gc=False):
     def from_trusted(cls, data: bytes) -> Event:
         """An event from bytes that this program checked and encoded before (`Event.json`)."""
         head = _decode_head(data)
-        return cls(head.id, head.pubkey, head.created_at, head.kind, data)
+        return cls(head.id, _shared(head.pubkey), head.created_at, head.kind, data)
 
     def to_dict(self) -> dict[str, Any]:
         """The decoded JSON object: its tags are lists, as `json.loads` gives them."""
@@ -278,7 +281,13 @@ def _checked(f: _Fields) -> Event:
     signed = _encode((0, f.pubkey, f.created_at, f.kind, f.tags, f.content))
     if f.id != sha256(signed).hexdigest():
         raise InvalidEvent("id does not match the event")
-    return Event(f.id, f.pubkey, f.created_at, f.kind, _encode(f), f)
+    return Event(f.id, _shared(f.pubkey), f.created_at, f.kind, _encode(f), f)
+
+
+@lru_cache(_AUTHORS)
+def _shared(pubkey: str) -> str:
+    """An equal string, the same one for all events of an author."""
+    return pubkey
 
 
 def _check_numbers(created_at: int, kind: int) -> None:
