@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual.css.stylesheet import Stylesheet
 
 from nostr_client.tui import held_acts, input_queue, news, polling
 from nostr_client.tui.keymap import bind_own
 from nostr_client.tui.screens import compose
 from tests.tui.world import World, world_in
+
+
+@pytest.fixture(autouse=True, scope="session")
+def styles_are_parsed_once() -> Iterator[None]:
+    """Each app would parse the same rules anew, a third of what it costs to start one. An app
+    itself keeps and shares them so while its theme is the same."""
+    parse: Any = Stylesheet._parse_rules
+    parsed: dict[object, Any] = {}
+
+    def once(stylesheet: Stylesheet, *given: Any, **named: Any) -> Any:
+        variables = frozenset(stylesheet._variables.items())
+        key = (given, frozenset(named.items()), variables)
+        if key not in parsed:
+            parsed[key] = parse(stylesheet, *given, **named)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", once)
+        yield
 
 
 @pytest.fixture(autouse=True)
