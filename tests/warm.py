@@ -32,6 +32,7 @@ PROGRAMS: Final = ("nostr_client", "relays")
 LEFT_OUT: Final = (
     "nostr_client.tui",
     "nostr_client.rehearsal",
+    "nostr_client.cli.mcp",  # a second of processor time, for one command
     "nostr_client.__main__",
     "relays.__main__",
     "relays.rehearsed",

@@ -233,14 +233,12 @@ PUBLIC = [
 ]
 
 
-@pytest.mark.parametrize("host", PRIVATE, ids=ascii)
-def test_private_hosts(host: str) -> None:
-    assert is_private_host(host) is True
+def test_private_hosts() -> None:
+    assert not [host for host in PRIVATE if is_private_host(host) is not True]
 
 
-@pytest.mark.parametrize("host", PUBLIC, ids=ascii)
-def test_public_hosts(host: str) -> None:
-    assert is_private_host(host) is False
+def test_public_hosts() -> None:
+    assert not [host for host in PUBLIC if is_private_host(host) is not False]
 
 
 @given(st.integers(0, 2**32 - 1))

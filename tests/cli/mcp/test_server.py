@@ -8,17 +8,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
-from mcp.types import ElicitResult
 
 from nostr_client import ClientConfig, NostrClient, SecretKey, Waiver
 from nostr_client.cli.context import ClientContext
 from nostr_client.cli.mcp.permissions import HourlyLimit, Permissions
-from nostr_client.cli.mcp.server import build, hide_private_mutes
-from nostr_client.cli.mcp.session import McpSession
 from nostr_client.exits import Exit
 from nostr_client.nips import nip19
 from nostr_client.paths import Paths
@@ -26,6 +22,10 @@ from nostr_client.protocol.event import Draft
 from tests.cli.conftest import Home
 from tests.cli.test_feed import HOSTILE, _harmful
 from tests.conftest import StartRelay
+
+if TYPE_CHECKING:  # it takes a second to load, and every worker collects this file
+    from mcp import Client
+    from mcp.types import ElicitResult
 
 NOW = int(time.time())
 
@@ -38,6 +38,8 @@ class Person:
         self.shown: list[str] = []
 
     async def __call__(self, context: Any, params: Any) -> ElicitResult:
+        from mcp.types import ElicitResult
+
         self.shown.append(params.message)
         if self.says is None:
             return ElicitResult(action="decline")
@@ -56,6 +58,11 @@ async def serving(
     mode: str = "auto",
 ) -> AsyncIterator[tuple[Client, NostrClient]]:
     """A program that is connected, and the client it talks to."""
+    from mcp import Client
+
+    from nostr_client.cli.mcp.server import build, hide_private_mutes
+    from nostr_client.cli.mcp.session import McpSession
+
     paths = Paths(folder / "config", folder / "data", folder / "state")
     async with NostrClient.open(
         key, paths=paths, config=ClientConfig(), relays=[relay], indexers=[]
@@ -247,6 +254,8 @@ async def test_with_what_is_private_nothing_that_a_program_chooses_goes_out(
 @pytest.mark.slow
 async def test_a_process_serves_until_its_input_ends(home: Home, start_relay: StartRelay) -> None:
     """Over real pipes, with a password and without a terminal."""
+    from mcp import Client, StdioServerParameters, stdio_client
+
     relay = await start_relay()
     home.configure([relay.url])
     await home.import_key(SecretKey.generate())
