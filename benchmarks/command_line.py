@@ -5,6 +5,7 @@ beside Python with typer imported, the filter beside a bare loop that decodes th
 processor time of the programs' own that counts, so that a busy machine does not count against any.
 
     python -m benchmarks.command_line --lines 100000
+    python -m benchmarks.command_line --lines 120000 --memory publish req
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from benchmarks import line_memory
 from benchmarks.table import Row, print_table
 from nostr_client.nips.nip19 import encode_npub
 from nostr_client.protocol.event import Draft
@@ -173,9 +175,20 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--lines", type=int, default=LINES, help="lines through the filter")
+    parser.add_argument(
+        "--memory",
+        nargs="*",
+        metavar="COMMAND",
+        help="instead: the memory of each command that reads lines, or of those named, while"
+        " they pass, at most --lines",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="turns of the filter")
     parser.add_argument("--starts", type=int, default=20, help="starts of each command")
     given = parser.parse_args()
+    if given.memory is not None:
+        for row in line_memory.rows(given.lines, given.memory):
+            print(*row.cells(), sep="  ", flush=True)
+        return
     print_table(rows(given.lines, given.rounds, given.starts))
 
 

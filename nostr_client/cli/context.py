@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nostr_client.cli import secret_input
+from nostr_client.cli.allocator import share_one_heap
 from nostr_client.command_line.context import Context
 from nostr_client.command_line.error_log import keep_log
 from nostr_client.command_line.waiting import wait_for
@@ -57,6 +58,7 @@ class ClientContext(Context):
     """Why an own relay is not told who reads, and what changes that; empty when it is told."""
 
     def __post_init__(self) -> None:
+        share_one_heap()
         self._from_environment = secret_input.take_from_environment()
         keep_log(self.error_log)
 

@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import tomllib
@@ -96,11 +97,15 @@ def tools() -> list[str]:
     return [one for one in project["optional-dependencies"]["dev"] if TOOLS.match(one)]
 
 
-def suite(python: Path, where: Path, rooms: Sequence[str]) -> str:
-    """The tests of `rooms`, with the program that is installed; their last line."""
-    left = shutil.ignore_patterns("__pycache__", ".*")
-    shutil.copytree(ROOT / "tests", where / "tests", ignore=left)
-    shutil.copy(ROOT / "pyproject.toml", where)  # its settings of pytest
+def suite(python: Path, sdist: Path, where: Path, rooms: Sequence[str]) -> str:
+    """The tests of `rooms`, as the sdist has them, with the program that is installed; their last
+    line."""
+    with tarfile.open(sdist) as archive:
+        archive.extractall(where / "sdist", filter="data")
+    (unpacked,) = (where / "sdist").iterdir()
+    for name in ("tests", "pyproject.toml"):  # which has the settings of pytest
+        (unpacked / name).rename(where / name)
+    shutil.rmtree(where / "sdist")
     refuse_tree(python, where)
     marks = "not slow and not browser and not tree"
     told = run(
@@ -127,7 +132,7 @@ def main() -> None:
         if given.rooms:
             python = install(sys.executable, folder / "wheel", f"{wheel}[fast]", *tools())
             (folder / "suite").mkdir()
-            print("wheel:", suite(python, folder / "suite", given.rooms))
+            print("wheel:", suite(python, sdist, folder / "suite", given.rooms))
         for number, (python_of, what) in enumerate(
             [(sys.executable, sdist), *((each, wheel) for each in given.python)]
         ):
