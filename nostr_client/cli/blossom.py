@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from nostr_client.cli.command import CLIENT, add_command
 from nostr_client.cli.people import AllowEmpty, Without
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nostr_client.cli.context import ClientContext
     from nostr_client.client import NostrClient
+    from nostr_client.nips.nipb7 import BlobDescriptor
     from nostr_client.social.media.finding import FoundFile
     from nostr_client.social.media.uploads import UploadFile, UploadProgress, UploadReport
     from nostr_client.social.views import Posted
@@ -26,6 +27,11 @@ To = Annotated[
     list[str] | None,
     Option("--to", metavar="URL", help="This media server, in place of those in your list."),
 ]
+At = Annotated[
+    list[str] | None,
+    Option("--at", metavar="URL", help="This media server, in place of those in your list."),
+]
+NO_SERVER: Final = "no media server is named: `nostr-client blossom add URL`"
 By = Annotated[
     str, Option("--by", metavar="WHO", help="Who named it: their media servers may have it.")
 ]
@@ -141,7 +147,7 @@ def check(context: ClientContext, what: What, *, by: By = "", to: To = None) -> 
                 record = {"server": answer.server, "served": answer.served, "url": answer.url}
                 context.out.emit({**record, "words": answer.words}, str(answer))
             if not answers:
-                context.out.note("no media server is named: `nostr-client blossom add URL`")
+                context.out.note(NO_SERVER)
             if not answers or not all(answer.served for answer in answers):
                 context.exit_code = Exit.INCOMPLETE
 
@@ -186,6 +192,108 @@ def get(
     wait_for(work())
 
 
+def files(context: ClientContext, at: At = None) -> None:
+    """List the files that your media servers say you have there; not every server tells."""
+    signer = context.signer_at_hand()
+
+    async def work() -> None:
+        from nostr_client.errors import InvalidData, RelayError
+
+        opened = context.reading(context.must_act()) if signer is None else context.writing(signer)
+        async with opened as client:
+            servers = at or await client.media.servers.urls()
+            shown, refused, silent = 0, 0, 0
+            for server in servers:
+                try:
+                    found = await client.media.files_at(server)
+                except InvalidData as error:
+                    refused += 1
+                    context.out.fault(f"{server}: {error}", _untold(server, str(error)))
+                    continue
+                except RelayError as error:
+                    silent += 1
+                    context.out.fault(f"{server}: {error.message}", _untold(server, error.message))
+                    continue
+                for one in found:
+                    _show_file(context, server, one)
+                shown += len(found)
+            if shown:
+                context.exit_code = Exit.INCOMPLETE if refused or silent else Exit.DONE
+            elif not servers:
+                raise CommandError(NO_SERVER, Exit.NOT_FOUND)
+            elif silent == len(servers):
+                raise CommandError("no media server answered", Exit.NO_ANSWER)
+            elif refused + silent == len(servers):
+                raise CommandError("no media server says what it has", Exit.NOT_ALLOWED)
+            else:
+                raise CommandError("no file of yours is there", Exit.NOT_FOUND)
+
+    wait_for(work())
+
+
+def _untold(server: str, why: str) -> dict[str, Any]:
+    return {"server": server, "problem": why}
+
+
+def _show_file(context: ClientContext, server: str, file: BlobDescriptor) -> None:
+    from nostr_client.cli.plain_lines import when
+    from nostr_client.nips.nipb7 import blob_url
+    from nostr_client.safe_text import safe_line
+
+    url = file.url or blob_url(server, file.sha256)
+    record = {
+        "server": server,
+        "sha256": file.sha256,
+        "size": file.size,
+        "type": file.type,
+        "uploaded": file.uploaded,
+        "url": url,
+    }
+    at = f"  {when(file.uploaded)}" if file.uploaded else ""
+    context.out.emit(record, f"{safe_line(url, 200)}  {file.size} bytes{at}")
+
+
+def delete(
+    context: ClientContext,
+    what: What,
+    *,
+    at: At = None,
+    yes: Annotated[bool, Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Have your media servers delete a file of yours; the copy that is kept here stays.
+
+    Whoever has it has it still, and a note that names it names it still.
+    """
+    from nostr_client.cli import secret_input
+    from nostr_client.nips.nipb7 import hash_in
+
+    digest = hash_in(what)
+    if not digest:
+        raise CommandError("which file? Its URL has its hash in it, or give that", Exit.USAGE)
+    signer = context.signer()
+    where = ", ".join(at) if at else "all of your media servers"
+    if not yes and not secret_input.ask_yes(f"Delete {digest} from {where}?"):
+        raise CommandError("nothing was deleted", Exit.USAGE)
+
+    async def work() -> None:
+        async with context.writing(signer) as client:
+            answers = await client.media.delete(digest, at or await client.media.servers.urls())
+        if not answers:
+            raise CommandError(NO_SERVER, Exit.NOT_FOUND)
+        for answer in answers:
+            record = {"server": answer.server, "sha256": digest, "deleted": answer.deleted}
+            context.out.emit({**record, "words": answer.words}, str(answer))
+        if not any(answer.deleted for answer in answers):
+            gone = all(answer.state is ServerState.MISSING for answer in answers)
+            context.exit_code = Exit.NOT_FOUND if gone else Exit.NOT_ACCEPTED
+        elif not all(answer.deleted or answer.state is ServerState.MISSING for answer in answers):
+            context.exit_code = Exit.INCOMPLETE
+
+    from nostr_client.social.media.blossom import ServerState
+
+    wait_for(work())
+
+
 async def _find(client: NostrClient, what: str, by: str) -> FoundFile:
     """Raises CommandError where it is nowhere, as `FileFinder.find` else."""
     from nostr_client.errors import RelayError
@@ -209,12 +317,20 @@ async def _find(client: NostrClient, what: str, by: str) -> FoundFile:
 def _put(context: ClientContext, file: UploadFile, to: Sequence[str] | None) -> None:
     signer = context.signer()
 
-    def tell(progress: UploadProgress) -> None:
-        if progress.step == "done" and progress.answer is not None:
-            context.out.note(str(progress.answer))
+    at: list[UploadProgress] = []
+
+    def tell(upload: UploadProgress) -> None:
+        at[:] = [upload]
+        if upload.step == "done" and upload.answer is not None:
+            context.out.note(str(upload.answer))
+
+    def words() -> str:
+        return "".join(f"{one.server}: {one.step}, {one.sent:,} of {one.size:,}" for one in at)
 
     async def work() -> None:
-        async with context.writing(signer) as client:
+        from nostr_client.cli.progress import progress
+
+        async with context.writing(signer) as client, progress(context, words):
             if not to:
                 await client.media.servers.fetch()
             _conclude(context, await client.media.upload(file, to or (), on_progress=tell))
@@ -255,5 +371,7 @@ def add_to(root: Group) -> None:
         ("get", get),
         ("check", check),
         ("mirror", mirror),
+        ("files", files),
+        ("delete", delete),
     ):
         add_command(group, name, function, CLIENT)

@@ -72,6 +72,8 @@ EXAMPLES: Final[dict[str, str]] = {
     "blossom get": "nostr-client blossom get https://media.example.com/ab12.jpg photo.jpg",
     "blossom check": "nostr-client blossom check https://media.example.com/ab12.jpg",
     "blossom mirror": "nostr-client blossom mirror https://media.example.com/ab12.jpg",
+    "blossom files": "nostr-client blossom files --at https://media.example.com",
+    "blossom delete": "nostr-client blossom delete https://media.example.com/ab12.jpg",
     "lists versions": "nostr-client lists versions follows",
     "lists show": "nostr-client lists show follows 2",
     "lists diff": "nostr-client lists diff follows",

@@ -38,14 +38,24 @@ def fetch(
     begin = times.since(since, time.time())
     account = context.must_act()
 
+    finished: list[Comparison] = []
+
     def say(compared: Comparison) -> None:
+        finished.append(compared)
         context.out.emit(_record(compared), _fetched_line(compared))
 
     async def work() -> None:
+        from nostr_client.cli.progress import progress, started
+
         async with context.reading(account) as client:
             urls = await asked_relays(client, relays)
-            begun = int(time.time())
-            done = await client.comparisons.fetch(urls, mentions=mentions, since=begin, on_done=say)
+            begun, came = int(time.time()), started(client, urls)
+            async with progress(
+                context, lambda: f"{len(finished)} of {len(urls)} relays done{came()}"
+            ):
+                done = await client.comparisons.fetch(
+                    urls, mentions=mentions, since=begin, on_done=say
+                )
             if begin is None:
                 await client.own_history.learn(done, begun)
             _conclude(context, done)

@@ -15,6 +15,7 @@ import msgspec
 from nostr_client.errors import InvalidData
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Draft, Event
+from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.urls import host_of, normalize_relay_url
 
 MOST_SERVERS: Final = 10
@@ -70,12 +71,13 @@ def blob_url(server: str, sha256: str, ending: str = "") -> str:
 def authorization(verb: str, sha256: str, server: str, now: float, words: str) -> Draft:
     """What is to be signed for one thing with one file at one server: no other can use it.
 
-    `verb` is BUD-11's (`upload`, `get`, `delete`); `words` say to people what it is for.
+    `verb` is BUD-11's (`upload`, `get`, `delete`, `list`, which is of no file: `sha256` is empty);
+    `words` say to people what it is for.
     """
     at = int(now) - EARLIER
     tags = (
         ("t", verb),
-        ("x", sha256),
+        *((("x", sha256),) if sha256 else ()),
         ("server", host_of(f"wss://{server.partition('://')[2]}")),
         ("expiration", str(int(now) + VALID)),
     )
@@ -94,11 +96,13 @@ def header_of(event: Event) -> str:
 
 
 class BlobDescriptor(msgspec.Struct, frozen=True):
-    """What a server says of a file that it took (BUD-02)."""
+    """What a server says of a file that it took (BUD-02); `uploaded` is when, in seconds."""
 
     sha256: str = ""
     size: int = 0
     url: str = ""
+    type: str = ""
+    uploaded: int = 0
 
 
 def descriptor_of(body: bytes) -> BlobDescriptor:
@@ -107,3 +111,13 @@ def descriptor_of(body: bytes) -> BlobDescriptor:
         return msgspec.json.decode(body, type=BlobDescriptor)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise InvalidData("the server does not say what it took (no blob descriptor)") from None
+
+
+def descriptors_of(body: bytes) -> list[BlobDescriptor]:
+    """What a server says of the files of somebody (BUD-12); those without a hash are passed over.
+    Raises InvalidData."""
+    try:
+        found = msgspec.json.decode(body, type=list[BlobDescriptor])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise InvalidData("the server does not say what it has (no blob descriptors)") from None
+    return [one for one in found if is_hex64(one.sha256)]

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import sys
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
+from nostr_client.cli.progress import progress
+from nostr_client.command_line.context import Context
 from nostr_client.exits import Exit
 from nostr_client.protocol.keys import SecretKey
-from tests.cli.conftest import Home
+from tests.cli.conftest import LIMIT, Home
 from tests.conftest import RelayProcess
-from tests.social.media.blossom_host import blossom_host
+from tests.social.media.blossom_host import blossom_host, said
 from tests.social.media.pictures import jpeg
+from tests.waiting import until
 
 
 async def test_a_picture_goes_to_two_servers_and_comes_back(
@@ -57,3 +66,54 @@ async def test_a_picture_goes_to_two_servers_and_comes_back(
     assert (refused.code, "--as-it-is" in refused.err) == (Exit.USAGE, True)
     nobody = await home.run("blossom", "upload", str(photo), "--to", urls[0])
     assert nobody.code == Exit.NOT_ACCEPTED, nobody.err
+
+
+async def test_files_are_listed_and_deleted(home: Home, key: SecretKey) -> None:
+    """It asks first; a server is believed once it does not give the file back any more."""
+    await home.import_key(key)
+    blob = b"a picture"
+    digest = sha256(blob).hexdigest()
+    async with blossom_host() as one, blossom_host() as other:
+        one.blobs[digest] = blob
+        other.lists = False
+        urls = [f"http://127.0.0.1:{host.port}" for host in (one, other)]
+        at = ("--at", urls[0], "--at", urls[1])
+        listed = await home.run("blossom", "files", *at, "--json")
+        assert [(each["server"], each["sha256"]) for each in listed.records] == [(urls[0], digest)]
+        assert (listed.code, urls[1] in listed.err) == (Exit.INCOMPLETE, True)
+        asked = await home.run("blossom", "delete", digest, *at)
+        assert (asked.code, "--yes" in asked.err, one.blobs) == (Exit.USAGE, True, {digest: blob})
+        done = await home.run("blossom", "delete", f"{urls[0]}/{digest}", *at, "--yes", "--json")
+        assert [each["deleted"] for each in done.records] == [True, False]
+        assert (done.code, one.blobs) == (Exit.DONE, {}), done.err
+        assert (await home.run("blossom", "files", "--at", urls[0])).code == Exit.NOT_FOUND
+        assert (await home.run("blossom", "files", "--at", urls[1])).code == Exit.NOT_ALLOWED
+        other.blobs[digest] = blob
+        other.instead = lambda method, path, body: said(200) if method == "DELETE" else None
+        lying = await home.run("blossom", "delete", digest, "--at", urls[1], "--yes")
+        assert (lying.code, "serves it all the same" in lying.out) == (Exit.NOT_ACCEPTED, True)
+
+
+async def test_progress_is_told_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for shown, context in (
+        (True, Context()),
+        (False, Context(quiet=True)),
+        (False, Context(json=True)),
+    ):
+        err, told = io.StringIO(), asyncio.Event()
+        monkeypatch.setattr(sys, "stderr", err)
+        counts = iter(range(1000))
+
+        def words(told: asyncio.Event = told, counts: Iterator[int] = counts) -> str:
+            told.set()
+            return f"{next(counts)} done"
+
+        async with progress(context, words, every=0.001):
+            pass
+        assert err.getvalue() == "", "no terminal"
+        monkeypatch.setattr(err, "isatty", lambda: True)
+        async with progress(context, words, every=0.001):
+            if shown:
+                await asyncio.wait_for(told.wait(), LIMIT)
+                await until(err.getvalue)
+        assert err.getvalue().startswith("0 done\n") is shown

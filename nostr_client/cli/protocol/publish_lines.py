@@ -62,6 +62,7 @@ def publish(
 async def _publish_all(
     context: ClientContext, client: NostrClient, urls: list[str], in_flight: int
 ) -> None:
+    from nostr_client.cli.progress import progress
     from nostr_client.cli.protocol.json_lines import InputLines
     from nostr_client.cli.protocol.relay_tally import RelayTally
     from nostr_client.cli.publish import own_url
@@ -71,15 +72,18 @@ async def _publish_all(
     reports = _LineReports(context, tally, own)
     lines = InputLines(context, on_refused=reports.refuse)
     drafts = _Drafts(context, client)
-    async for result in client.publish_many(
-        _given(lines, drafts, reports),
-        relays=urls or None,
-        timeout=context.timeout or PUBLISH_LIMIT,
-        in_flight=in_flight,
-        ordered=True,
-    ):
-        reports.take(result)
-        await reports.tell()
+    done = 0
+    async with progress(context, lambda: f"{done:,} events are through"):
+        async for result in client.publish_many(
+            _given(lines, drafts, reports),
+            relays=urls or None,
+            timeout=context.timeout or PUBLISH_LIMIT,
+            in_flight=in_flight,
+            ordered=True,
+        ):
+            done += 1
+            reports.take(result)
+            await reports.tell()
     await reports.tell()
     tally.conclude()
     lines.conclude()

@@ -70,13 +70,17 @@ async def _with_store(
     urls: list[str],
     ways: tuple[bool, bool],
 ) -> None:
+    from nostr_client.cli.progress import progress, started
+
     names = {(True, True): "both", (True, False): "down", (False, True): "up"}
     direction = names.get(ways, "none")
     limit = context.timeout or LIMIT
     done: list[Reconciled] = []
-    async for one in client.reconcile(wanted, relays=urls, direction=direction, timeout=limit):
-        context.out.emit(_record(one), _line(one))
-        done.append(one)
+    came = started(client, urls)
+    async with progress(context, lambda: f"{len(done)} of {len(urls)} relays done{came()}"):
+        async for one in client.reconcile(wanted, relays=urls, direction=direction, timeout=limit):
+            context.out.emit(_record(one), _line(one))
+            done.append(one)
     heard = [one for one in done if one.compared.end.answered]
     if not heard:
         context.exit_code = Exit.NO_ANSWER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,8 +45,15 @@ def update(
         places = places_named(context, from_ or ())
 
     async def work() -> None:
+        from nostr_client.cli.progress import progress
+
+        began = time.monotonic()
+
+        def words() -> str:
+            return f"looking, fetching and checking, for {time.monotonic() - began:.0f} s"
+
         with refusals():
-            async with offers_at(context, places) as offers:
+            async with progress(context, words), offers_at(context, places) as offers:
                 proven, done = await take(here, offers, agree)
         file = proven.file
         record = {

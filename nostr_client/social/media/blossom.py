@@ -1,4 +1,4 @@
-"""One file at one media server (BUD-01, 02, 04, 06): sent, copied, looked for, read back.
+"""One file at one media server (BUD-01, 02, 04, 06, 12): sent, copied, read back, deleted.
 
 What a server says is worth nothing but as words: a file is there when its bytes came back, and have
 the hash. It is asked for where it must be (`/<sha256>`), not where the server says that it is.
@@ -19,7 +19,13 @@ from nostr_client.errors import InvalidData, RelayError, SigningRefused
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
 from nostr_client.nips.nip92 import ending_of
-from nostr_client.nips.nipb7 import authorization, blob_url, header_of
+from nostr_client.nips.nipb7 import (
+    BlobDescriptor,
+    authorization,
+    blob_url,
+    descriptors_of,
+    header_of,
+)
 from nostr_client.safe_text import safe_line
 from nostr_client.signing.signer import Signer
 
@@ -31,7 +37,11 @@ COPY_LIMIT: Final = 60.0
 """Seconds for a server to fetch a file from another one."""
 ASKED_FIRST: Final = 1024 * 1024
 """Bytes from which on a server is asked whether it would take a file, before it is sent."""
+MOST_LISTED: Final = 20_000
+"""Files of somebody that one server is asked for."""
+LISTED_AT_ONCE: Final = 1_000
 _DESCRIPTOR: Final = 64 * 1024
+_LIST: Final = 2 * 1024 * 1024
 _NOT_KNOWN: Final = frozenset({404, 405, 501})
 """Answers of a server that does not have this door (BUD-06 is optional)."""
 _WORDS: Final = 200
@@ -68,6 +78,8 @@ class ServerState(Enum):
     WRONG = "does not give back what was sent"
     MISSING = "does not have it"
     SILENT = "was not reached"
+    DELETED = "deleted it"
+    """It does not give it back any more."""
 
 
 class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +94,10 @@ class ServerAnswer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def served(self) -> bool:
         return self.state is ServerState.SERVED
+
+    @property
+    def deleted(self) -> bool:
+        return self.state is ServerState.DELETED
 
     def __str__(self) -> str:
         words = f": {safe_line(self.words, _WORDS)}" if self.words else ""
@@ -105,7 +121,7 @@ class MediaServer:
 
     async def check(self, blob: Blob) -> ServerAnswer:
         """Does it serve the file? Reads it back."""
-        return await self._answer(blob, self._found(blob))
+        return await self._answer(blob.url_at(self.url), self._found(blob))
 
     async def upload(self, blob: Blob, on_sent: http.OnSent = lambda sent: None) -> ServerAnswer:
         """Send it there, unless the server has it, and read it back.
@@ -129,7 +145,7 @@ class MediaServer:
                 )
             )
 
-        return await self._answer(blob, self._placed(blob, put))
+        return await self._answer(blob.url_at(self.url), self._placed(blob, put))
 
     async def mirror(self, blob: Blob, source: str) -> ServerAnswer:
         """Have the server fetch it from the URL `source`, unless it has it, and read it back.
@@ -152,10 +168,48 @@ class MediaServer:
                 )
             )
 
-        return await self._answer(blob, self._placed(blob, put))
+        return await self._answer(blob.url_at(self.url), self._placed(blob, put))
 
-    async def _answer(self, blob: Blob, work: Awaitable[ServerState]) -> ServerAnswer:
-        """What `work` came to, or what went wrong with it."""
+    async def delete(self, sha256: str) -> ServerAnswer:
+        """Have it deleted there (hex), and look whether it is gone. Raises SignerError."""
+        url = blob_url(self.url, sha256)
+
+        async def gone() -> ServerState:
+            headers = await self._signed("delete", sha256, "Delete a file")
+            answer = await http.send(
+                "DELETE", url, self._dial, headers=headers, timeout=ANSWER_LIMIT
+            )
+            if answer.status == 404:
+                return ServerState.MISSING
+            _check(answer)
+            left = await http.send("HEAD", url, self._dial, timeout=ANSWER_LIMIT)
+            if left.status == 200:
+                raise InvalidData("it says that it deleted it, and serves it all the same")
+            return ServerState.DELETED
+
+        return await self._answer(url, gone())
+
+    async def files(self, pubkey: str) -> list[BlobDescriptor]:
+        """What the server says that `pubkey` (hex) has there, the newest first, page by page; it
+        is its word alone. Raises InvalidData, also where it says no, RelayError, SignerError."""
+        found: dict[str, BlobDescriptor] = {}
+        while len(found) < MOST_LISTED:
+            cursor = f"&cursor={next(reversed(found))}" if found else ""
+            url = f"{self.url}/list/{pubkey}?limit={LISTED_AT_ONCE}{cursor}"
+            headers = await self._signed("list", "", "List files") if self._signer else {}
+            answer = await http.send(
+                "GET", url, self._dial, headers=headers, timeout=ANSWER_LIMIT, max_bytes=_LIST
+            )
+            _check(answer)
+            page = descriptors_of(answer.body)
+            new = {one.sha256: one for one in page if one.sha256 not in found}
+            found |= new
+            if not new or len(page) < LISTED_AT_ONCE:
+                break
+        return list(found.values())
+
+    async def _answer(self, url: str, work: Awaitable[ServerState]) -> ServerAnswer:
+        """What `work` with the file at `url` came to, or what went wrong with it."""
         words = ""
         try:
             state = await work
@@ -165,7 +219,7 @@ class MediaServer:
             state, words = ServerState.WRONG, str(error)
         except RelayError as error:
             state, words = ServerState.SILENT, error.message
-        return ServerAnswer(server=self.url, state=state, url=blob.url_at(self.url), words=words)
+        return ServerAnswer(server=self.url, state=state, url=url, words=words)
 
     async def _placed(self, blob: Blob, put: Callable[[], Awaitable[None]]) -> ServerState:
         """Do `put` where the file is not there, and look whether it is."""
@@ -215,14 +269,17 @@ class MediaServer:
 
     async def _headers(self, blob: Blob, words: str) -> dict[str, str]:
         """That the account lets this server take this file. Raises SignerError."""
+        return await self._signed("upload", blob.sha256, words)
+
+    async def _signed(self, verb: str, sha256: str, words: str) -> dict[str, str]:
         if self._signer is None:
             raise SigningRefused("this account is only watched: it has no key to sign with")
-        draft = authorization("upload", blob.sha256, self.url, self._clock(), words)
+        draft = authorization(verb, sha256, self.url, self._clock(), words)
         return {"Authorization": header_of(await self._signer.sign(draft))}
 
 
 def _check(answer: http.Response) -> None:
     """Raises _SaidNo for a status that says no, with the server's words."""
-    if answer.status not in (200, 201):
+    if answer.status not in (200, 201, 204):
         reason = answer.headers.get("x-reason", "")
         raise _SaidNo(f"{answer.status} {safe_line(reason, _WORDS)}".strip())

@@ -11,7 +11,7 @@ import msgspec
 from nostr_client.errors import InvalidData
 from nostr_client.net.dial import DialOptions
 from nostr_client.nips.nip92 import MediaItem
-from nostr_client.nips.nipb7 import server_url
+from nostr_client.nips.nipb7 import BlobDescriptor, server_url
 from nostr_client.protocol.event import Tag
 from nostr_client.protocol.urls import host_of
 from nostr_client.routing.courier import Courier
@@ -49,6 +49,7 @@ class Media:
         private_hosts: Collection[str],
         clock: Callable[[], float],
     ) -> None:
+        self._pubkey = guard.reader.pubkey
         self.servers = MediaServers(courier, guard, guard.reader.pubkey)
         self._kept = BlobFolder(folder)
         self._uploaded = UploadedFiles(folder.with_suffix(".json"))
@@ -96,6 +97,16 @@ class Media:
     async def check(self, blob: Blob, servers: Sequence[str]) -> list[ServerAnswer]:
         """Which of these servers serve the file."""
         return [await self._server_at(url).check(blob) for url in map(server_url, servers)]
+
+    async def delete(self, sha256: str, servers: Sequence[str]) -> list[ServerAnswer]:
+        """Have these servers delete a file (its hash in hex) of this account; the copy that is
+        kept here stays. Raises InvalidData, SignerError."""
+        return [await self._server_at(url).delete(sha256) for url in map(server_url, servers)]
+
+    async def files_at(self, server: str) -> list[BlobDescriptor]:
+        """What a server says that this account has there. Raises InvalidData, RelayError,
+        SignerError."""
+        return await self._server_at(server_url(server)).files(self._pubkey)
 
     def dial(self, url: str) -> DialOptions:
         """How the host of an http or https URL is dialled."""

@@ -26,7 +26,7 @@ class BlossomHost:
         self.blobs: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.instead: OnRequest = lambda method, path, body: None
-        self.mirrors = True
+        self.mirrors = self.lists = True
         self.largest = 1 << 30
         self.port = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,12 +79,21 @@ class BlossomHost:
             return said(201, json.dumps({"sha256": digest, "size": len(body)}).encode())
         if path == "/upload":
             return said(200)
+        if method == "DELETE":
+            if problem := self._not_allowed(headers, path[1:], "delete"):
+                return said(401, reason=problem)
+            return said(204 if self.blobs.pop(path[1:], None) else 404)
+        if path.startswith("/list/"):
+            if not self.lists:
+                return said(404)
+            found = [{"sha256": digest, "size": len(b)} for digest, b in self.blobs.items()]
+            return said(200, json.dumps(found).encode())
         blob = self.blobs.get(path[1:65])
         if blob is None:
             return said(404)
         return said(200, b"" if method == "HEAD" else blob, length=len(blob))
 
-    def _not_allowed(self, headers: dict[str, str], digest: str) -> str:
+    def _not_allowed(self, headers: dict[str, str], digest: str, verb: str = "upload") -> str:
         scheme, _, code = headers.get("authorization", "").partition(" ")
         if scheme != "Nostr":
             return "no authorization"
@@ -92,7 +101,7 @@ class BlossomHost:
         event = Event.parse(base64.b64decode(code))
         if not event.verify() or event.kind != kinds.BLOSSOM_AUTHORIZATION:
             return "not an authorization"
-        wanted = {"t": "upload", "x": digest, "server": headers["host"].partition(":")[0]}
+        wanted = {"t": verb, "x": digest, "server": headers["host"].partition(":")[0]}
         if any(list(event.values(name)) != [value] for name, value in wanted.items()):
             return "for something else"
         return "" if event.value("expiration") else "for ever"
