@@ -93,6 +93,9 @@ def test_a_client_that_is_not_opened_has_loaded_none_of_its_rooms() -> None:
     assert not rooms & {"accounts", "kit", "social", "store"}
     late = "sqlite3 websockets cryptography nacl python_socks http.client email importlib.metadata"
     assert not loaded & set(late.split())
+    rooms_loaded = run("import sys, nostr_client.client.furnishing; print(*sorted(sys.modules))")
+    assert "nostr_client.social.messages.sealed_log" in rooms_loaded.split()
+    assert "cryptography" not in rooms_loaded.split()  # it comes with the first message
 
 
 def test_a_script_pays_for_what_it_takes() -> None:

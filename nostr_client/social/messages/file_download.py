@@ -13,9 +13,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from nostr_client.errors import DecryptionFailed, InvalidData, NostrError, RelayError
 from nostr_client.net import http
 from nostr_client.net.dial import DialOptions
@@ -73,6 +70,10 @@ async def _fetch(url: str, file: MessageFile, dial: DialOptions) -> bytes:
 
 
 def _decrypted(data: bytes, file: MessageFile) -> bytes:
+    # Loaded with the first file: most programs open none.
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         plain = AESGCM(file.key).decrypt(file.nonce, data, None)
     except (InvalidTag, ValueError):

@@ -24,11 +24,9 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from nostr_client.errors import DecryptionFailed, SignerUnavailable, StoreError
 from nostr_client.paths import (
@@ -40,6 +38,9 @@ from nostr_client.paths import (
     write_private,
 )
 from nostr_client.signing.signer import Signer
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 TURN_LIMIT: Final = 60.0
 """Seconds to wait for another process that writes."""
@@ -96,6 +97,9 @@ class SealedLog:
         Raises SignerUnavailable, SigningRefused, StoreError. A file whose key this signer cannot
         open any more, though it opens others, is set aside: what it held is in the wraps.
         """
+        # Loaded with the first messages: most programs read none.
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
         async with self._turn:
             await asyncio.to_thread(private_folder, self.path.parent)
             for _ in range(BEGINNINGS):
@@ -229,6 +233,8 @@ class SealedLog:
 
     def _open_frame(self, data: bytes, at: int) -> bytes | None:
         """The record whose frame begins there; None where there is none, or it is damaged."""
+        from cryptography.exceptions import InvalidTag
+
         size = _length_at(data, at)
         start = at + _START
         if size is None or start + size > len(data):
