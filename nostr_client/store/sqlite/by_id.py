@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any, Final
 
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.sqlite.index_keys import created_at_of, id_key, id_of
+from nostr_client.store.index_keys import created_at_of, id_key, id_of
 from nostr_client.store.visibility import FilterOf
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from nostr_client.protocol.kinds import DIRECT_MESSAGE, GIFT_WRAP, VANISH
-from nostr_client.store.sqlite.plans import Condition, Index
+from nostr_client.store.indexes import Index
+from nostr_client.store.sqlite.plans import Condition
 
 FIRST_FREE: Final = 7
 """After the parameters that every statement has: since, cursor (3), limit, now."""

@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from nostr_client.store.indexes import Choice, Index
 from nostr_client.store.sqlite.entry_conditions import FIRST_FREE, OF_READER, found, rest_text
-from nostr_client.store.sqlite.plans import Choice, Condition, Index, Plan, rounded
+from nostr_client.store.sqlite.plans import Condition, Plan, rounded
 
 UNION_SEGMENTS: Final = 64
 """More segments than these are merged by a priority queue."""

@@ -22,8 +22,8 @@ from nostr_client.store.contract import (
     CopyState,
     Refuser,
 )
+from nostr_client.store.index_keys import IndexKeys, id_key
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 
 _COLUMNS = (
     "r.url, c.state, c.attempts, c.next_try, c.prefix, c.reason, c.updated_at, c.wanted,"

@@ -17,10 +17,10 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, FOLLOWS, METADATA, VANISH
 from nostr_client.store import visibility
 from nostr_client.store.contract import OVERHEAD, Evicted, Size
+from nostr_client.store.index_keys import IndexKeys
+from nostr_client.store.indexes import NEWEST, Cursor
 from nostr_client.store.sqlite import backup
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys
-from nostr_client.store.sqlite.plans import NEWEST, Cursor
 from nostr_client.store.sqlite.reader import TableReader
 from nostr_client.store.sqlite.removal import Removal
 from nostr_client.store.sqlite.search_index import Indexer

@@ -1,59 +1,23 @@
-"""From a filter to a plan: which index is walked, and what is checked on the way. No SQL here.
-
-A filter takes one index, whose entries stand in NIP-01's order within each *segment*: one tag
-value, one (author, kind), one kind, or all of time. What the index does not settle is the *rest*,
-checked entry by entry. Where several indexes would do (tags and authors, or tags of several names),
-the data decide: `choices` says what to count, `plan` takes the answer.
+"""From a filter to a plan: the index that is walked (`store.indexes`), and the *rest*, which is
+checked entry by entry, in the shape in which it is bound to SQL. No SQL here.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from enum import Enum
 from math import prod
 from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DIRECT_MESSAGE
-from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key
+from nostr_client.store.index_keys import MAX, IndexKeys, id_key
+from nostr_client.store.indexes import NEWEST, Choice, Columns, Cursor, Index, index_for
 from nostr_client.store.visibility import FilterOf
 from nostr_client.store.words import phrases
 
 INLINE: Final = 16
 """Longer lists of the rest are bound as one JSON array."""
-LISTED_KINDS: Final = 16
-"""With more kinds than these, those that exist are looked up first."""
-_PROBED: Final = 8
-_Columns = tuple[tuple[int, ...], ...]
-"""Of each of an index's columns, the values: each combination is a segment."""
-_Left = list[tuple[str, Sequence[int | None]]]
-"""A column or `tag`, and the values of which one must stand there."""
-
-
-class Cursor(NamedTuple):
-    """A place in NIP-01's order: results come after it."""
-
-    created_at: int
-    tie: int
-    seq: int
-
-
-NEWEST: Final = Cursor(MAX, MAX, MAX)
-
-
-class Index(Enum):
-    """Which index is walked, and what makes a segment of it."""
-
-    IDS = "ids"
-    SEARCH = "words"
-    TAG = "tag"
-    AUTHOR = "author and kind"
-    AUTHOR_FOUND = "author, and those of the kinds that he has"
-    AUTHOR_ANY = "author, and every kind that he has"
-    KIND = "kind"
-    KIND_FOUND = "those of the kinds that exist"
-    TIME = "time"
 
 
 class Condition(NamedTuple):
@@ -76,7 +40,7 @@ class Plan(NamedTuple):
     """
 
     by: Index
-    keys: _Columns
+    keys: Columns
     rest: tuple[Condition, ...]
     values: tuple[Any, ...]
     since: int
@@ -89,44 +53,9 @@ class Plan(NamedTuple):
         return prod(map(len, self.keys))
 
 
-class Choice(NamedTuple):
-    """An index that would do: count the entries of some segments, and multiply by `scale`."""
-
-    letter: str
-    """Of the tag; empty for the authors."""
-    by: Index
-    keys: _Columns
-    scale: float
-
-
-def choices(f: Filter, keys: IndexKeys) -> list[Choice]:
-    """The indexes among which only the data can choose; none where there is no choice."""
-    if (
-        f.ids is not None
-        or f.search is not None
-        or not f.tags
-        or len(f.tags) + (f.authors is not None) < 2
-    ):
-        return []
-    found = []
-    for letter, values in sorted(f.tags.items()):
-        some = tuple(keys.tag(letter, value) for value in sorted(values)[:_PROBED])
-        found.append(Choice(letter, Index.TAG, (some,), len(values) / len(some)))
-    if f.authors is not None:
-        authors = tuple(keys.author(author) for author in sorted(f.authors)[:_PROBED])
-        scale = len(f.authors) / len(authors)
-        if f.kinds is None:
-            found.append(Choice("", Index.AUTHOR_ANY, (authors,), scale))
-        else:
-            kinds = tuple(sorted(f.kinds)[: max(1, 2 * _PROBED // len(authors))])
-            scale *= len(f.kinds) / len(kinds)
-            found.append(Choice("", Index.AUTHOR, (authors, kinds), scale))
-    return found
-
-
 def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | None = None) -> Plan:
     """How to answer `f`, which is not empty, from `after` on; `choice` is one of `choices`."""
-    by, columns, left = _index_for(f, keys, choice)
+    by, columns, left = index_for(f, keys, choice)
     rest, values = _rest((name, items) for name, items in left if items)
     ids = "" if f.ids is None else _id_keys(f.ids)
     if ids and by is not Index.IDS:
@@ -138,27 +67,6 @@ def plan(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
     until = MAX if f.until is None else f.until
     upper = min(after, Cursor(until, MAX, MAX))
     return Plan(by, columns, rest, values, f.since or 0, upper, ids, words)
-
-
-def _index_for(f: Filter, keys: IndexKeys, choice: Choice | None) -> tuple[Index, _Columns, _Left]:
-    """Which index is walked, with the values of its columns, and what is left to be checked."""
-    tags = dict(f.tags)
-    authors = tuple(keys.author(author) for author in f.authors or ())
-    kinds = tuple(sorted(f.kinds or ()))
-    columns: _Columns = ()
-    left: _Left = [("author", authors), ("kind", kinds)]
-    if f.search is not None:
-        by = Index.SEARCH
-    elif f.ids is not None:
-        by = Index.IDS
-    elif tags and (choice is None or choice.letter):
-        letter = choice.letter if choice else next(iter(tags))
-        by, columns = Index.TAG, (tuple(keys.tag(letter, v) for v in tags.pop(letter)),)
-    else:
-        by, columns = _untagged(authors, kinds)
-        left = []
-    left += [("tag", [keys.tag(name, v) for v in values]) for name, values in sorted(tags.items())]
-    return by, columns, left
 
 
 def _own(f: FilterOf, keys: IndexKeys) -> tuple[tuple[Condition, ...], tuple[Any, ...]]:
@@ -178,17 +86,6 @@ def _id_keys(ids: Iterable[str]) -> str:
 def _expression(search: str) -> str:
     """In FTS5's language: all of these phrases, whose words have no sign that means anything."""
     return " ".join(f'"{" ".join(phrase)}"' for phrase in phrases(search))
-
-
-def _untagged(authors: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[Index, _Columns]:
-    few = len(kinds) <= LISTED_KINDS
-    if authors and not kinds:
-        return Index.AUTHOR_ANY, (authors,)
-    if authors:
-        return (Index.AUTHOR if few else Index.AUTHOR_FOUND), (authors, kinds)
-    if kinds:
-        return (Index.KIND if few else Index.KIND_FOUND), (kinds,)
-    return Index.TIME, ()
 
 
 def _rest(

@@ -27,9 +27,9 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import FOLLOWS, GIFT_WRAP
 from nostr_client.store.contract import OVERHEAD, QuotaLimits, cost
+from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.rules import quota_target
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys
 
 LOOK_AGAIN: Final = 60.0
 LOOK_SHARE: Final = 20

@@ -15,14 +15,15 @@ from typing import Any, Final, NamedTuple
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store import visibility
+from nostr_client.store import indexes, visibility
 from nostr_client.store.contract import Page, Stored
 from nostr_client.store.hyperloglog import registers_of
+from nostr_client.store.index_keys import MAX, IndexKeys, id_key, id_of, place_of
+from nostr_client.store.indexes import NEWEST, Cursor
 from nostr_client.store.sqlite import by_id, filter_sql, plans
 from nostr_client.store.sqlite.entry_conditions import leaves
 from nostr_client.store.sqlite.filter_sql import Statement
-from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key, id_of, place_of
-from nostr_client.store.sqlite.plans import NEWEST, Cursor, Plan
+from nostr_client.store.sqlite.plans import Plan
 from nostr_client.store.sqlite.removal import SEQS_OF_IDS
 
 SLICE: Final = 1000
@@ -326,7 +327,7 @@ class TableReader:
         return Stored(events, seq, found[-1][0] if len(found) == SLICE else max(last, seq))
 
     def _plan(self, db: sqlite3.Connection, f: Filter, after: Cursor = NEWEST) -> Plan:
-        choices = plans.choices(f, self._keys)
+        choices = indexes.choices(f, self._keys)
         if not choices:
             return plans.plan(f, self._keys, after)
         costs = [_one(db, filter_sql.probe(choice))[0] * choice.scale for choice in choices]

@@ -15,8 +15,8 @@ from typing import Any, Final
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DELETION, GIFT_WRAP, VANISH, is_replaceable
 from nostr_client.store import rules
+from nostr_client.store.index_keys import MAX, IndexKeys, id_key
 from nostr_client.store.sqlite import search_index
-from nostr_client.store.sqlite.index_keys import MAX, IndexKeys, id_key
 
 _AT_ONCE: Final = 256
 VANISHED_AT_ONCE: Final = 256

@@ -18,9 +18,9 @@ from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, Stored, StoreOptions
+from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.sqlite import backup, connections, search_index
 from nostr_client.store.sqlite.database import WRITE_LIMIT, Database
-from nostr_client.store.sqlite.index_keys import IndexKeys
 from nostr_client.store.sqlite.ledger import SqliteCopyLedger
 from nostr_client.store.sqlite.maintenance import StoreMaintenance
 from nostr_client.store.sqlite.queries import StoreQueries

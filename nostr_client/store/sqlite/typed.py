@@ -16,9 +16,9 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import METADATA
 from nostr_client.store import as_typed, visibility
 from nostr_client.store.contract import Priority
+from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.sqlite import filter_sql
 from nostr_client.store.sqlite.database import Database
-from nostr_client.store.sqlite.index_keys import IndexKeys
 from nostr_client.store.sqlite.plans import Plan, plan
 from nostr_client.store.sqlite.reader import lines
 from nostr_client.store.sqlite.search_index import Indexer

@@ -12,9 +12,9 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import CopyGrade
+from nostr_client.store.index_keys import IndexKeys, id_key
 from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import filter_sql, schema
-from nostr_client.store.sqlite.index_keys import IndexKeys, id_key
 from tests.store.samples import NOW, author, make
 
 ALICE, BOB = author(1), author(2)
