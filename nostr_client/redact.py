@@ -17,8 +17,8 @@ REDACTED: Final = "(a key, not shown)"
 _CODE: Final = re.compile(r"n(?:crypt)?sec1[0-9a-z]*", re.IGNORECASE)
 _IN_URL: Final = re.compile(r"(?<=://)(?:[^\s/?#]*|[^\s/?#:@]+:(?!\d+(?:[/?#]|$))[^\s@]*)@")
 """Also where a password has a slash that should have been encoded; a port is none."""
-_IN_QUERY: Final = re.compile(r"(?<=[?&]secret=)[^\s&#]+")
-"""As in a bunker's code (NIP-46)."""
+_IN_QUERY: Final = re.compile(r"([?&](?:secret|(?:ssl)?password)=)[^\s&#]+")
+"""As in a bunker's code (NIP-46), or a database's address."""
 _HEX: Final = re.compile(r"[0-9a-f]{60,}", re.IGNORECASE)
 
 _arguments: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
@@ -40,7 +40,7 @@ def redacted_for_log(text: str) -> str:
 
 
 def _without_codes(text: str) -> str:
-    return _IN_QUERY.sub("...", _IN_URL.sub("", _CODE.sub(REDACTED, text)))
+    return _IN_QUERY.sub(r"\1...", _IN_URL.sub("", _CODE.sub(REDACTED, text)))
 
 
 def _unless_ours(found: re.Match[str]) -> str:

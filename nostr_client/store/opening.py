@@ -3,6 +3,7 @@
 | location | engine |
 | --- | --- |
 | `memory:` | none: all in this process's memory, new and empty at each opening |
+| `postgresql://host/database` | PostgreSQL: the extra `postgres` |
 | a path, or `sqlite:///` and a whole one | SQLite, in that file |
 """
 
@@ -39,9 +40,19 @@ async def open_store(
     if location == MEMORY:
         async with MemoryStore.open(options) as store:
             yield store
+    elif is_postgres(location):
+        from nostr_client.store.postgres.store import PostgresStore  # an extra
+
+        async with PostgresStore.open(str(location), options) as store:
+            yield store
     else:
         async with SqliteStore.open(_path_of(location), options) as store:
             yield store
+
+
+def is_postgres(location: str | Path) -> bool:
+    """Is it the URL of a PostgreSQL database?"""
+    return isinstance(location, str) and location.startswith(("postgresql://", "postgres://"))
 
 
 def _path_of(location: str | Path) -> Path:
@@ -52,7 +63,7 @@ def _path_of(location: str | Path) -> Path:
     if scheme.lower() != "sqlite" or not rest.startswith("///"):
         raise StoreError(
             f"{location}: no store is opened so: a path is one, sqlite:/// and a whole path,"
-            f" and {MEMORY}"
+            f" postgresql://, and {MEMORY}"
         )
     path = unquote(rest[3:])
     return Path(path if os.name == "nt" else f"/{path}")

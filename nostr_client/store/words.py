@@ -118,6 +118,11 @@ def _phrases(query: str) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
+def is_phrased(query: str) -> bool:
+    """Must words stand side by side for what a search asks?"""
+    return any(len(phrase) > 1 for phrase in phrases(query))
+
+
 def matches(query: str, event: Event) -> bool:
     """Is `event` among what a search for `query` finds?"""
     wanted = phrases(query)

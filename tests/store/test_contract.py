@@ -164,7 +164,8 @@ async def test_searches(store: EventStore) -> None:
 
 
 async def test_finds_what_is_being_typed(store: EventStore) -> None:
-    assert isinstance(store, FindsAsTyped)
+    if not isinstance(store, FindsAsTyped):
+        pytest.skip("an engine for relays, where nobody types")
     roof = make(ALICE, 1, NOW - 1, ("t", "Library"), content="The library roof is fixed, thé!")
     cat = make(BOB, 1, NOW, ("t", "libre"), ("t", "open-source"), content="a cat on the roof")
     lib = make(ALICE, 0, NOW, content='{"name":"Libby Noor","nip05":"libby@roof.example"}')

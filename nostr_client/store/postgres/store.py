@@ -1,0 +1,265 @@
+"""PostgresStore: the EventStore in one PostgreSQL database, for any number of nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from nostr_client.errors import StoreError
+from nostr_client.protocol.event import Event
+from nostr_client.protocol.filters import Filter
+from nostr_client.protocol.kinds import DELETION, VANISH
+from nostr_client.protocol.urls import place_of
+from nostr_client.store import rules
+from nostr_client.store.contract import CopyLedger, Quotas, SaveResult, Stored, StoreOptions
+from nostr_client.store.index_keys import IndexKeys
+from nostr_client.store.postgres import schema
+from nostr_client.store.postgres.connections import Connections
+from nostr_client.store.postgres.listening import Notifications
+from nostr_client.store.postgres.maintenance import PostgresMaintenance
+from nostr_client.store.postgres.queries import PostgresQueries
+from nostr_client.store.postgres.reader import TableReader
+from nostr_client.store.postgres.search_index import Indexer
+from nostr_client.store.postgres.writer import LOCK, Saved, Saver
+from nostr_client.store.watching import Hearing, Watch, Watchers
+
+if TYPE_CHECKING:
+    from asyncpg import Connection
+
+_log = logging.getLogger(__name__)
+
+PURGE_SECONDS: Final = 60.0
+INDEX_SECONDS: Final = 1.0
+_SAVE_AT_ONCE: Final = 2000
+_QUEUED_EVENTS: Final = 50_000
+
+
+class PostgresStore(PostgresQueries, PostgresMaintenance):
+    """See `EventStore`; opened by `store.opening.open_store`."""
+
+    def __init__(
+        self, connections: Connections, keys: IndexKeys, saver: Saver, options: StoreOptions
+    ) -> None:
+        self._db = connections
+        self._keys = keys
+        self._saver = saver
+        self._removal = saver.removal
+        self._reading = TableReader(keys)
+        self._clock = options.clock
+        self._searchable = options.search
+        self._indexer = Indexer(connections)
+        self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
+        self._waiting: list[tuple[Sequence[Event], asyncio.Future[list[SaveResult]]]] = []
+        self._saving = asyncio.Lock()
+        self._stored = asyncio.Event()
+        self._vanishing = asyncio.Event()
+        self._notifications = Notifications(connections, saver.channel)
+        self._watchers = Watchers(self._read_since, self._notifications.poke)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, url: str, options: StoreOptions) -> AsyncIterator[Self]:
+        """The store in the database at `url`, whose tables are made if they are missing.
+
+        Raises StoreError, InvalidData for a service URL that is none.
+        """
+        places = frozenset(place_of(url) for url in options.service_urls)
+        async with Connections.open(url, options.time_limit) as connections:
+            if not options.read_only:
+                await connections.prepare(schema.prepare)
+            version, secret, name = await connections.read(_about)
+            if version != schema.VERSION:
+                raise StoreError(f"the database has no store of this program (format {version})")
+            keys = IndexKeys(secret)
+            self = cls(connections, keys, Saver(keys, places, name), options)
+            if not options.read_only:
+                await self.keep_history_of(options.keep_history_of)
+                if places:
+                    await connections.write(self._obey_stored)
+            async with contextlib.AsyncExitStack() as stack:
+                works = [self._notifications.run(self._tell)]
+                if not options.read_only:
+                    works.append(self._clean())
+                    if options.search:
+                        works.append(self._index())
+                tasks = [asyncio.create_task(work) for work in works]
+                stack.push_async_callback(_ended, tasks)
+                stack.callback(self._watchers.end)
+                yield self
+
+    @property
+    def ledger(self) -> CopyLedger:
+        raise StoreError("a store in PostgreSQL is a relay's: it keeps no ledger of copies")
+
+    @property
+    def quotas(self) -> Quotas:
+        raise StoreError("a store in PostgreSQL is a relay's: it keeps no quotas of strangers")
+
+    # Writing
+
+    async def save(self, events: Sequence[Event], *, frees: bool = False) -> list[SaveResult]:
+        results: list[SaveResult] = []
+        for start in range(0, len(events), _SAVE_AT_ONCE):
+            async with self._room:
+                results += await self._save(events[start : start + _SAVE_AT_ONCE])
+        return results
+
+    async def _save(self, events: Sequence[Event]) -> list[SaveResult]:
+        """With all that others brought while the last transaction ran, in the next one."""
+        done: asyncio.Future[list[SaveResult]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((events, done))
+        async with self._saving:
+            if not done.done():
+                await self._save_waiting()
+        return await done
+
+    async def _save_waiting(self) -> None:
+        batch: list[tuple[Sequence[Event], asyncio.Future[list[SaveResult]]]] = []
+        while self._waiting and sum(len(events) for events, _ in batch) < _SAVE_AT_ONCE:
+            batch.append(self._waiting.pop(0))
+        events = [event for part, _ in batch for event in part]
+        try:
+            now = int(self._clock())
+            saved = await self._db.write(lambda db: self._saver.save(db, events, now))
+        except BaseException as error:
+            for _, done in batch:
+                if not done.done():
+                    told = error if isinstance(error, StoreError) else StoreError("not saved")
+                    done.set_exception(told)
+            if not isinstance(error, StoreError):
+                raise
+            return
+        self._committed(events, saved)
+        at = 0
+        for part, done in batch:
+            if not done.done():
+                done.set_result(saved.results[at : at + len(part)])
+            at += len(part)
+
+    def _committed(self, events: Sequence[Event], saved: Saved) -> None:
+        if saved.after == saved.before:
+            return
+        self._stored.set()
+        if any(event.kind == VANISH for event in events):
+            self._vanishing.set()
+        fresh = [
+            (result.seq, event)
+            for result, event in zip(saved.results, events, strict=True)
+            if result.seq
+        ]
+        self._watchers.committed(Stored(fresh, saved.before, saved.after))
+
+    async def frees_room(self, event: Event) -> bool:
+        if event.kind == VANISH:
+            return await self._db.read(lambda db: self._removal.covers_any(db, event))
+        if event.kind != DELETION:
+            return False
+        targets = rules.deletion_of(event)
+        named = [Event.from_trusted(data) for data in (await self.known(targets.ids)).values()]
+        held = [await self.get_address(address) for address in targets.addresses]
+        versions = [version for version in held if version is not None]
+        return rules.deletion_frees_room(event, named, versions)
+
+    async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
+        async def run(db: Connection) -> None:
+            await db.fetchval(LOCK)
+            for request in requests:
+                await self._removal.obey_vanish(db, request)
+
+        await self._db.write(run)
+        self._vanishing.set()
+
+    async def _obey_stored(self, db: Connection) -> None:
+        await db.fetchval(LOCK)
+        await self._removal.obey_stored(db)
+
+    async def keep_history_of(self, pubkeys: Collection[str]) -> None:
+        authors = [self._keys.author(pubkey) for pubkey in pubkeys]
+        sql = "INSERT INTO keeper SELECT DISTINCT unnest($1::bigint[]) ON CONFLICT DO NOTHING"
+        if pubkeys:
+            await self._db.write(lambda db: db.execute(sql, authors))
+
+    # What is new
+
+    def watch(self, filters: Sequence[Filter]) -> Watch:
+        return Watch(filters, self._watchers, self._last_seq)
+
+    @contextlib.asynccontextmanager
+    async def listen(self, hear: Callable[[Stored], None]) -> AsyncIterator[int]:
+        hearing = Hearing(hear)
+        if not self._watchers:
+            self._watchers.told = await self._last_seq()
+        self._watchers.add(hearing)
+        try:
+            yield self._watchers.told
+        finally:
+            self._watchers.discard(hearing)
+
+    # Inside
+
+    async def _last_seq(self) -> int:
+        return int(await self._db.read(lambda db: db.fetchval("SELECT seq FROM state")))
+
+    async def _read_since(self, seq: int) -> Stored:
+        """What was stored after `seq`, at most a slice of it."""
+        return await self._db.read(lambda db: self._reading.since(db, seq))
+
+    async def _tell(self) -> None:
+        """Tell watches what others stored, up to now."""
+        while self._watchers:
+            told = self._watchers.told
+            stored = await self._read_since(told)
+            if stored.after <= self._watchers.told:
+                return
+            if self._watchers.told == told:  # no commit of our own was told meanwhile
+                self._watchers.tell(stored)
+
+    async def _clean(self) -> None:
+        """Take out what has expired now and then, and what vanishes at once."""
+        failed = ""
+        while True:
+            try:
+                await self.purge()
+                failed = ""
+            except StoreError as error:
+                if str(error) != failed:  # said once
+                    _log.warning("cleaning the store failed, to be tried again: %s", error)
+                failed = str(error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PURGE_SECONDS):
+                    await self._vanishing.wait()
+            self._vanishing.clear()
+
+    async def _index(self) -> None:
+        """Bring the index of words up to date whenever something was stored, by whomsoever."""
+        failed = ""
+        while True:
+            try:
+                await self._indexer.finish()
+                failed = ""
+            except StoreError as error:
+                if str(error) != failed:
+                    _log.warning("words are not indexed, to be tried again: %s", error)
+                failed = str(error)
+            self._stored.clear()
+            await asyncio.sleep(INDEX_SECONDS)
+
+
+async def _about(db: Connection) -> tuple[int, bytes, str]:
+    """The version of the tables, the store's secret, and the schema that they are in."""
+    version = await schema.version_of(db)
+    if version != schema.VERSION:
+        return version, b"", ""
+    row = await db.fetchrow("SELECT secret, current_schema() FROM state")
+    return version, row[0], row[1]
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for ended in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(ended, Exception):
+            raise ended
