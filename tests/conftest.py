@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, settings
 
 from nostr_client.paths import environment_for_children
 from nostr_client.rehearsal.relay_process import RelayProcess
-from tests.engines import engine
+from tests.engines import client_engine, engine
 from tests.peer_programs import nostr_tools
 from tests.warm import Warm
 
-__all__ = ["engine", "nostr_tools"]
+__all__ = ["client_engine", "engine", "nostr_tools"]
 
 # Here, and not in a room: it holds for the modules that are loaded after it. The first text that
 # hypothesis makes on a new machine takes it seconds, and so does anything on a busy one. How many

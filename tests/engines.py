@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -10,7 +11,9 @@ from nostr_client.store.memory.store import MemoryStore
 from nostr_client.store.sqlite.store import SqliteStore
 from tests import postgres
 
-ENGINES = ("sqlite", "memory", "postgres")
+CLIENT_ENGINES = ("sqlite", "memory")
+"""Those that keep a client's ledger of copies and quotas of strangers, too."""
+ENGINES = (*CLIENT_ENGINES, "postgres")
 
 
 @pytest.fixture(params=ENGINES)
@@ -18,7 +21,21 @@ async def engine(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[str]:
     """Every store that the test opens is of this engine, whatever path it gives."""
-    name: str = request.param
+    async with engine_of(request.param, monkeypatch) as name:
+        yield name
+
+
+@pytest.fixture(params=CLIENT_ENGINES)
+async def client_engine(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[str]:
+    """As `engine`, of those that a client may have."""
+    async with engine_of(request.param, monkeypatch) as name:
+        yield name
+
+
+@asynccontextmanager
+async def engine_of(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     if name == "memory":
         monkeypatch.setattr(SqliteStore, "open", lambda _, options: MemoryStore.open(options))
     if name != "postgres":

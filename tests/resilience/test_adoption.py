@@ -31,7 +31,7 @@ from tests.resilience.test_replication import (
 )
 from tests.waiting import until
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("client_engine")
 DAY = 86_400
 
 

@@ -40,7 +40,7 @@ from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite.ledger import SqliteCopyLedger
 from tests.waiting import until
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 KEY = SecretKey.generate()
 ME = KEY.public_key.hex

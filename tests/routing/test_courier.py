@@ -33,7 +33,7 @@ from tests.routing.rooms import (
 )
 from tests.waiting import time_passes, until
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 NOTES = Filter.of(kinds=[1])
 

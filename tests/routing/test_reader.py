@@ -31,7 +31,7 @@ from tests.routing.rooms import (
     signed,
 )
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 BEN_KEY, CY_KEY = BEN.public_key.hex, CY.public_key.hex
 OF_BEN = Filter.of(authors=[BEN_KEY], kinds=[1])

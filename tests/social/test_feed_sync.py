@@ -35,7 +35,7 @@ from tests.social.house import (
 )
 from tests.waiting import LIMIT, until, waits_for_nobody
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 
 @pytest.fixture(autouse=True)

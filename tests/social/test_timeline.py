@@ -28,7 +28,7 @@ from tests.social.house import (
     signed,
 )
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 DEE = SecretKey.from_hex("4" * 64)
 

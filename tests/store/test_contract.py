@@ -328,14 +328,10 @@ async def test_the_oldest_gives_way_until_it_fits(store: EventStore) -> None:
     assert await store.standing() == cost(kept[1]) == len(kept[1].json) + OVERHEAD
 
 
-async def test_what_is_removed_may_come_again_and_its_copies_are_forgotten(
-    store: EventStore,
-) -> None:
+async def test_what_is_removed_may_come_again(store: EventStore) -> None:
     note = make(ALICE, 1, NOW)
     await store.save([note])
-    await store.ledger.confirm([(note.id, "wss://a.example")])
     assert await store.remove([Filter.of(ids=[note.id], limit=0)]) == 1
-    assert await store.ledger.copies(note.id) == []
     assert await statuses(store, note) == ["stored"]
     with pytest.raises(InvalidFilter):
         await store.remove([Filter.parse('{"x":1}')])

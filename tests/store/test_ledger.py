@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
+from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import (
     FIRST_AUDIT,
     Audited,
@@ -17,7 +18,7 @@ from nostr_client.store.contract import (
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 ALICE, BOB = author(1), author(2)
 A, B, C = "wss://a.example", "wss://b.example", "wss://c.example"
@@ -301,3 +302,11 @@ async def test_who_refuses_all_that_an_author_writes_is_known_until_it_takes_som
     await store.ledger.want(notes[4].id, [A])
     await store.ledger.confirm([(notes[4].id, A)])
     assert await store.ledger.refusers([ALICE], ["blocked"], 1) == []
+
+
+@each_engine
+async def test_of_what_is_removed_copies_are_forgotten(store: EventStore) -> None:
+    await store.save([NOTE])
+    await store.ledger.confirm([(NOTE.id, A)])
+    assert await store.remove([Filter.of(ids=[NOTE.id], limit=0)]) == 1
+    assert await store.ledger.copies(NOTE.id) == []

@@ -48,7 +48,7 @@ async def test_memory_is_new_each_time_and_no_file(
 
 
 @pytest.mark.parametrize(
-    "url", ["postgres://db.example/events", "sqlite:events.db", "sqlite://host/events.db", "ram:"]
+    "url", ["mysql://db.example/events", "sqlite:events.db", "sqlite://host/events.db", "ram:"]
 )
 async def test_a_url_of_no_engine_is_refused(url: str) -> None:
     with pytest.raises(StoreError, match="no store is opened so"):

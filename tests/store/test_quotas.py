@@ -15,7 +15,7 @@ from nostr_client.protocol.keys import SecretKey
 from nostr_client.store.contract import INSIDE, EventStore, QuotaLimits, StoreOptions, cost
 from nostr_client.store.opening import open_store
 
-each_engine = pytest.mark.usefixtures("engine")
+each_engine = pytest.mark.usefixtures("client_engine")
 
 OWN, FRIEND = SecretKey.generate(), SecretKey.generate()
 EVIL, GOOD = "wss://evil.example", "wss://good.example"

@@ -162,7 +162,8 @@ class PostgresMaintenance:
     async def size(self) -> Size:
         tables = " + ".join(f"pg_total_relation_size('{table}')" for table in _TABLES)
         row = await self._db.read(lambda db: db.fetchrow(f"SELECT used, {tables} FROM state"))
-        return Size(int(row[0]), int(row[1]))
+        used, allocated = int(row[0]), int(row[1])
+        return Size(used, max(used, allocated))  # what is large is compressed
 
     async def index_lag(self) -> int:
         return await self._indexer.lag() if self._searchable else 0
