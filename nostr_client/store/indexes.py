@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.index_keys import MAX, IndexKeys
+from nostr_client.store.visibility import FilterOf
 
 LISTED_KINDS: Final = 16
 """With more kinds than these, those that exist are looked up first."""
@@ -116,3 +117,15 @@ def _untagged(authors: tuple[int, ...], kinds: tuple[int, ...]) -> tuple[Index, 
     if kinds:
         return (Index.KIND if few else Index.KIND_FOUND), (kinds,)
     return Index.TIME, ()
+
+
+def is_by_id(f: Filter, limit: int | None) -> bool:
+    """Is it ids that `f` asks for, and no more of them than `limit`?"""
+    return (
+        f.ids is not None
+        and (limit is None or len(f.ids) <= limit)
+        and not f.tags
+        and (f.kinds is None and f.authors is None and f.search is None)
+        and (f.since is None and f.until is None)
+        and not (isinstance(f, FilterOf) and f.reader)
+    )

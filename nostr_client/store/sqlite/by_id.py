@@ -28,18 +28,6 @@ _OF_ONE: Final = _text("", ":ties")
 _OF_MANY: Final = _text("json_each(:ties) i CROSS JOIN ", "i.value")
 
 
-def fits(f: Filter, limit: int | None) -> bool:
-    """Is it ids that `f` asks for, and no more of them than `limit`?"""
-    return (
-        f.ids is not None
-        and (limit is None or len(f.ids) <= limit)
-        and not f.tags
-        and (f.kinds is None and f.authors is None and f.search is None)
-        and (f.since is None and f.until is None)
-        and not (isinstance(f, FilterOf) and f.reader)
-    )
-
-
 def read(db: sqlite3.Connection, f: Filter, now: int) -> tuple[int, list[bytes]] | None:
     """The last commit that was seen, and the JSON of what is held, in NIP-01's order.
 

@@ -90,7 +90,7 @@ class TableReader:
         """As `slice`, or sqlite3.DataError where that many are too large for one answer."""
         if visibility.is_empty(f):
             return Slice([], True, False, db.execute(_SEQ).fetchone()[0])
-        if after is NEWEST and by_id.fits(f, limit) and (found := by_id.read(db, f, now)):
+        if after is NEWEST and indexes.is_by_id(f, limit) and (found := by_id.read(db, f, now)):
             return Slice(found[1], True, False, found[0])
         plan = self._plan(db, f, after)
         seq, events = self._page(db, plan, None if limit is None else limit + 1, now)
