@@ -198,10 +198,9 @@ class FolderLock:
 
 
 @contextlib.asynccontextmanager
-async def patient_lock(path: Path, limit: float) -> AsyncIterator[None]:
-    """A `FolderLock` that is waited for without blocking the loop, at most `limit` seconds.
-
-    Raises as that does.
+async def patient_lock(path: Path, limit: float, pause: float = _LOCK_POLL) -> AsyncIterator[None]:
+    """A `FolderLock` that is waited for without blocking the loop, at most `limit` seconds,
+    with `pause` seconds between two looks. Raises as that does.
     """
     import asyncio
 
@@ -214,7 +213,7 @@ async def patient_lock(path: Path, limit: float) -> AsyncIterator[None]:
             except FolderInUse:
                 if time.monotonic() > deadline:
                     raise
-            await asyncio.sleep(_LOCK_POLL)
+            await asyncio.sleep(pause)
         yield
 
 

@@ -595,6 +595,17 @@ class EventStore(Protocol):
         """
         ...
 
+    # Who else has it open
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` while nobody else who has this store open does his of that `name`; until then,
+        wait. Where it is not sure any more that nobody else does, it is cancelled, and begun anew
+        when it is. Returns when it is done; raises what it raises.
+
+        What must not be done twice at the same time belongs here, such as a mirror; whoever does it
+        may die at any moment, and another goes on.
+        """
+
     # Upkeep
 
     async def remove(self, filters: Sequence[Filter]) -> int:

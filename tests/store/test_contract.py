@@ -7,6 +7,7 @@ tested with it (`tests/store/sqlite`).
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 
@@ -22,6 +23,7 @@ from nostr_client.store.contract import OVERHEAD, EventStore, FindsAsTyped, Prio
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, SERVICE_URL, author, make
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -357,3 +359,34 @@ async def test_a_service_url_that_is_none_is_refused(engine: str, open_store: Op
     with pytest.raises(InvalidData):
         async with open_store(service_urls=["not a url"]):
             pass
+
+
+async def test_what_only_one_may_do_goes_on_to_the_next(store: EventStore) -> None:
+    at_work: list[str] = []
+
+    async def work(who: str) -> None:
+        at_work.append(who)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            at_work.remove(who)
+
+    async def enough() -> None:
+        return
+
+    first = asyncio.create_task(store.run_alone("mirrors", lambda: work("first")))
+    await until(lambda: at_work == ["first"])
+    second = asyncio.create_task(store.run_alone("mirrors", lambda: work("second")))
+    await store.run_alone("another name", enough)
+    assert at_work == ["first"]
+    first.cancel()
+    await until(lambda: at_work == ["second"])
+    second.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert at_work == []
+    with pytest.raises(ZeroDivisionError):
+        await store.run_alone("mirrors", lambda: fail())
+
+
+async def fail() -> None:
+    raise ZeroDivisionError

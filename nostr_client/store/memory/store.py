@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import Final, Self
 
@@ -52,6 +52,7 @@ class MemoryStore:
         self._clock = options.clock
         self._searchable = options.search
         self._held = HeldEvents(set(map(place_of, options.service_urls)), options.keep_history_of)
+        self._alone: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._purge_at = 0.0
         self._watchers = Watchers(self._read_since, lambda: None)
         self.ledger = MemoryCopyLedger(self._held, self._clock)
@@ -261,6 +262,10 @@ class MemoryStore:
     async def _read_since(self, seq: int) -> Stored:
         fresh = list(islice(self._held.since(seq), _SLICE))
         return Stored(fresh, seq, fresh[-1][0] if len(fresh) == _SLICE else self._held.seq)
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        async with self._alone[name]:
+            await work()
 
     # Upkeep
 

@@ -94,14 +94,14 @@ class Connections:
         finally:
             db.terminate()
 
-    async def connect(self) -> Connection:
+    async def connect(self, session: dict[str, str] | None = None) -> Connection:
         """One's own, to the database that takes what is written. Raises StoreError."""
         with said(self._url):
             return await asyncpg.connect(
                 self._url,
                 timeout=CONNECT_LIMIT,
                 target_session_attrs="primary",
-                server_settings=settings({"lock_timeout": f"{WRITE_LIMIT:.0f}s"}),
+                server_settings=settings({"lock_timeout": f"{WRITE_LIMIT:.0f}s"} | (session or {})),
             )
 
     async def read(

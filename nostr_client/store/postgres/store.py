@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from nostr_client.errors import StoreError
@@ -16,7 +16,7 @@ from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules
 from nostr_client.store.contract import CopyLedger, Quotas, SaveResult, Stored, StoreOptions
 from nostr_client.store.index_keys import IndexKeys
-from nostr_client.store.postgres import schema
+from nostr_client.store.postgres import duties, schema
 from nostr_client.store.postgres.connections import Connections
 from nostr_client.store.postgres.listening import Notifications
 from nostr_client.store.postgres.maintenance import PostgresMaintenance
@@ -82,9 +82,9 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
             async with contextlib.AsyncExitStack() as stack:
                 works = [self._notifications.run(self._tell)]
                 if not options.read_only:
-                    works.append(self._clean())
+                    works.append(self.run_alone("purge", self._clean))
                     if options.search:
-                        works.append(self._index())
+                        works.append(self.run_alone("index", self._index))
                 tasks = [asyncio.create_task(work) for work in works]
                 stack.push_async_callback(_ended, tasks)
                 stack.callback(self._watchers.end)
@@ -197,6 +197,9 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
             yield self._watchers.told
         finally:
             self._watchers.discard(hearing)
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await duties.run_alone(self._db, name, work)
 
     # Inside
 

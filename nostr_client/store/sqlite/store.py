@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from nostr_client.errors import StoreError
+from nostr_client.paths import patient_lock
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, VANISH
@@ -36,6 +38,8 @@ _log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.25
 """How soon a watch hears of what another process stored."""
 PURGE_SECONDS: Final = 60.0
+TURN_SECONDS: Final = 0.5
+"""Between two looks at whether what only one may do is still done by another process."""
 _SAVE_AT_ONCE: Final = 2000
 _QUEUED_EVENTS: Final = 50_000
 
@@ -182,6 +186,11 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
             yield self._watchers.told
         finally:
             self._watchers.discard(hearing)
+
+    async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        path = self._db.path.with_name(f"{self._db.path.name}.{name}.lock")
+        async with patient_lock(path, math.inf, TURN_SECONDS):
+            await work()
 
     # Inside
 
