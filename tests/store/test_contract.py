@@ -385,7 +385,7 @@ async def test_what_only_one_may_do_goes_on_to_the_next(store: EventStore) -> No
     await asyncio.gather(first, second, return_exceptions=True)
     assert at_work == []
     with pytest.raises(ZeroDivisionError):
-        await store.run_alone("mirrors", lambda: fail())
+        await store.run_alone("mirrors", fail)
 
 
 async def fail() -> None:
