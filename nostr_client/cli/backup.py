@@ -84,7 +84,7 @@ async def _make(
 ) -> tuple[RestoreReport, KitStart]:
     from nostr_client.kit.account_parts import start_of
     from nostr_client.store.contract import StoreOptions
-    from nostr_client.store.opening import MEMORY, open_store
+    from nostr_client.store.opening import MEMORY, open_client_store
 
     given = context.given_key.key if context.given_key else None
     start = await start_of(
@@ -98,7 +98,7 @@ async def _make(
     )
     path = context.paths.data / "events.db"
     there = path.exists()
-    async with open_store(path if there else MEMORY, StoreOptions(read_only=there)) as store:
+    async with open_client_store(path if there else MEMORY, StoreOptions(read_only=there)) as store:
         await draft.write(start, secret, store)
     return await draft.check(), start
 
@@ -197,12 +197,12 @@ async def _restore(
     from nostr_client.kit.account_parts import restore_settings
     from nostr_client.kit.restoring import restore
     from nostr_client.paths import private_folder
-    from nostr_client.store.opening import open_store
+    from nostr_client.store.opening import open_client_store
 
     start, following, reader = await _open(source, master)
     settled = await asyncio.to_thread(restore_settings, context.paths, start)
     data = private_folder(context.paths.data)
-    async with open_store(data / "events.db") as store:
+    async with open_client_store(data / "events.db") as store:
         report = await restore(following, start.pubkey, store, data)
     report.unknown += reader.unknown
     return report, settled

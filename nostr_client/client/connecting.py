@@ -41,11 +41,11 @@ from nostr_client.signing.guards import Confirmation, Guard, Guarded, Objection
 from nostr_client.signing.verifier import Verifier
 from nostr_client.social.blocked_relays import known_blocks
 from nostr_client.store.contract import (
-    EventStore,
+    ClientStore,
     QuotaLimits,
     StoreOptions,
 )
-from nostr_client.store.opening import open_store
+from nostr_client.store.opening import open_client_store
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ async def connect(client: ClientNetwork, enter: Enter, relays: Sequence[str] | N
     )
 
 
-async def _open_store(client: ClientNetwork, enter: Enter) -> EventStore:
+async def _open_store(client: ClientNetwork, enter: Enter) -> ClientStore:
     """The store, with its index; where that cannot be made (no FTS5 here, no room on the disk),
     all else works without."""
     where = client.paths.data / "events.db"
@@ -118,11 +118,11 @@ async def _open_store(client: ClientNetwork, enter: Enter) -> EventStore:
     plain = StoreOptions(keep_history_of=keep, modest=True)
     try:
         searched = msgspec.structs.replace(plain, search=True, gentle=True)
-        opened = await enter(open_store(where, searched))
+        opened = await enter(open_client_store(where, searched))
     except StoreError as error:
-        opened = await enter(open_store(where, plain))
+        opened = await enter(open_client_store(where, plain))
         log.warning("nothing that is stored here can be searched for: %s", error)
-    return cast("EventStore", opened)
+    return cast("ClientStore", opened)
 
 
 def _put_guards(client: ClientNetwork, reader: ListReader) -> Confirmation:
@@ -145,7 +145,7 @@ async def _ask(client: ClientNetwork, draft: Draft, objection: Objection) -> boo
     return await client.consent(draft, objection)
 
 
-async def _held(store: EventStore, ids: Collection[str]) -> list[Event]:
+async def _held(store: ClientStore, ids: Collection[str]) -> list[Event]:
     return await store.query([Filter(ids=frozenset(ids))]) if ids else []
 
 

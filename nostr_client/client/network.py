@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from nostr_client.signing.signer import Signer
     from nostr_client.signing.verifier import Verifier
     from nostr_client.store.contract import (
+        ClientStore,
         CopyLedger,
-        EventStore,
     )
 
 
@@ -49,7 +49,7 @@ class ClientNetwork:
     """Who is asked about what a guard objects to; a face puts itself here."""
     paths: Paths
     config: ClientConfig
-    store: EventStore
+    store: ClientStore
     copies: CopyLedger
     verifier: Verifier
     pool: RelayPool

@@ -24,7 +24,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import is_hex64
 from nostr_client.protocol.kinds import is_replaceable
 from nostr_client.protocol.urls import is_loopback
-from nostr_client.store.contract import EventStore
+from nostr_client.store.contract import ClientStore
 from nostr_client.store.rules import UNDELETABLE, deletion_of
 
 PART: Final = 1 << 20
@@ -70,7 +70,7 @@ def file_path(data: Path, pubkey: str, file: KitFile, name: str) -> Path:
 
 
 async def contents(
-    store: EventStore, data: Path, pubkey: str
+    store: ClientStore, data: Path, pubkey: str
 ) -> AsyncGenerator[list[KitRecord], None]:
     """All of it but the start and the end. Raises StoreError."""
     named = await asyncio.to_thread(_named, data, pubkey)
@@ -85,7 +85,7 @@ async def contents(
         yield [part]
 
 
-async def _events(store: EventStore, pubkey: str) -> AsyncIterator[list[KitRecord]]:
+async def _events(store: ClientStore, pubkey: str) -> AsyncIterator[list[KitRecord]]:
     own = Filter(authors=frozenset({pubkey}))
     addresses = await _addresses(store, own, pubkey)
     for address in addresses:
@@ -109,7 +109,7 @@ async def _events(store: EventStore, pubkey: str) -> AsyncIterator[list[KitRecor
         yield await _with_copies(store, KitSection.OWN, events)
 
 
-async def _addresses(store: EventStore, own: Filter, pubkey: str) -> list[str]:
+async def _addresses(store: ClientStore, own: Filter, pubkey: str) -> list[str]:
     """Of every list of the account, also of those that were deleted."""
     found = {event_address(kind, pubkey) for kind in _LISTS}
     async for events in store.stream([own]):
@@ -121,7 +121,7 @@ async def _addresses(store: EventStore, own: Filter, pubkey: str) -> list[str]:
     return sorted(found, key=lambda address: (int(address.partition(":")[0]), address))
 
 
-async def _waiting(store: EventStore, pubkey: str) -> AsyncIterator[list[Event]]:
+async def _waiting(store: ClientStore, pubkey: str) -> AsyncIterator[list[Event]]:
     """What is signed by keys made for it alone, and no relay has yet: own gift wraps to others."""
     due = await store.ledger.due(_LATER, MOST_WAITING)
     for ids in _slices(list(dict.fromkeys(copy.event_id for copy in due))):
@@ -130,7 +130,7 @@ async def _waiting(store: EventStore, pubkey: str) -> AsyncIterator[list[Event]]
         yield [event for event in found if pubkey not in event.values("p")]
 
 
-async def _of_contacts(store: EventStore, pubkey: str) -> AsyncIterator[list[Event]]:
+async def _of_contacts(store: ClientStore, pubkey: str) -> AsyncIterator[list[Event]]:
     follows = await store.get_address(event_address(kinds.FOLLOWS, pubkey))
     people = {name for name in follows.values("p") if is_hex64(name)} if follows else set()
     for authors in _slices(sorted(people - {pubkey})):
@@ -138,7 +138,7 @@ async def _of_contacts(store: EventStore, pubkey: str) -> AsyncIterator[list[Eve
 
 
 async def _with_copies(
-    store: EventStore, section: KitSection, events: Sequence[Event]
+    store: ClientStore, section: KitSection, events: Sequence[Event]
 ) -> list[KitRecord]:
     copies = await store.ledger.copies_of([event.id for event in events]) if events else {}
     return [

@@ -40,8 +40,8 @@ from nostr_client.paths import (
     take_free_name,
     translated,
 )
-from nostr_client.store.contract import EventStore, StoreOptions
-from nostr_client.store.opening import open_store
+from nostr_client.store.contract import ClientStore, StoreOptions
+from nostr_client.store.opening import open_client_store
 
 TRIAL: Final = "kit-trial"
 """The folder, inside of the data folder, into which a new kit is restored."""
@@ -112,7 +112,7 @@ class KitDraft:
                 raise StoreError(f"{self._part} is another program's file: move it away")
             self._part.unlink()
 
-    async def write(self, start: KitStart, secret: KitSecret, store: EventStore) -> KitCounts:
+    async def write(self, start: KitStart, secret: KitSecret, store: ClientStore) -> KitCounts:
         """All of the account; `secret` opens it. Raises StoreError, SignerUnavailable (too little
         memory)."""
         self._secret, header = secret, secret.header()
@@ -154,7 +154,7 @@ class KitDraft:
         secret = self._secret.fewest() if isinstance(self._secret, Shares) else self._secret
         async with self._trial() as folder, self._reading() as file:
             reader, start, following = await _open(file, secret)
-            async with open_store(folder / "events.db", _TRIAL_OPTIONS) as store:
+            async with open_client_store(folder / "events.db", _TRIAL_OPTIONS) as store:
                 report = await restore(following, self._pubkey, store, folder)
                 if report.damaged:
                     raise KitDamaged(report.damaged)

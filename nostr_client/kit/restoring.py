@@ -42,7 +42,7 @@ from nostr_client.paths import (
 )
 from nostr_client.protocol.event import Event
 from nostr_client.signing.verifier import Verifier
-from nostr_client.store.contract import EventStore, SaveStatus
+from nostr_client.store.contract import ClientStore, SaveStatus
 
 BATCH: Final = 1000
 """Records that are stored together."""
@@ -137,7 +137,7 @@ async def count(following: AsyncIterator[list[KitRecord]]) -> RestoreReport:
 
 
 async def restore(
-    following: AsyncIterator[list[KitRecord]], pubkey: str, store: EventStore, data: Path
+    following: AsyncIterator[list[KitRecord]], pubkey: str, store: ClientStore, data: Path
 ) -> RestoreReport:
     """All that follows the start, into `store` and the folder `data`. Key and settings are the
     caller's to bring back (`account_parts`). Damage is said in the report, with all before it
@@ -162,7 +162,7 @@ async def restore(
 class _Restoring:
     """Takes records, in their order."""
 
-    def __init__(self, pubkey: str, store: EventStore, data: Path, verifier: Verifier) -> None:
+    def __init__(self, pubkey: str, store: ClientStore, data: Path, verifier: Verifier) -> None:
         self.report = RestoreReport()
         self._pubkey = pubkey
         self._store = store

@@ -16,13 +16,13 @@ from nostr_client.nips import nip49
 from nostr_client.paths import translated
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import wiping
-from nostr_client.store.contract import EventStore, SaveStatus
+from nostr_client.store.contract import ClientStore, SaveStatus
 
 _BARRED = (SaveStatus.DELETED, SaveStatus.VANISHED)
 
 
 async def compare(
-    following: AsyncIterator[list[KitRecord]], pubkey: str, store: EventStore, data: Path
+    following: AsyncIterator[list[KitRecord]], pubkey: str, store: ClientStore, data: Path
 ) -> None:
     """Each event of the kit is in `store`, byte for byte, in use or among the older versions, or is
     deleted by another event of the kit; each copy is known, and each file lies in `data`.
@@ -49,7 +49,7 @@ def _sum_of(path: Path) -> bytes:
         return file_digest(file, "sha256").digest()
 
 
-async def _compare_events(records: Sequence[KitEvent], store: EventStore) -> None:
+async def _compare_events(records: Sequence[KitEvent], store: ClientStore) -> None:
     events = {event.id: event for event in map(_trusted, records)}
     known = await store.known(list(events))
     versions: dict[str, set[bytes]] = {}
@@ -75,7 +75,7 @@ def _trusted(record: KitEvent) -> Event:
         raise KitDamaged(f"the store here holds something that is no event: {error}") from error
 
 
-async def _compare_copies(records: Sequence[KitCopy], store: EventStore) -> None:
+async def _compare_copies(records: Sequence[KitCopy], store: ClientStore) -> None:
     known = await store.ledger.copies_of({copy.event_id for copy in records}) if records else {}
     here = {KitCopy.of(copy) for copies in known.values() for copy in copies}
     for copy in records:

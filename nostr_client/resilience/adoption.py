@@ -25,7 +25,7 @@ from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.resilience.audits import STAGES
 from nostr_client.resilience.desired_copies import DesiredCopies
 from nostr_client.routing.planner import LEFT_ALONE
-from nostr_client.store.contract import Audited, Copy, CopyGrade, CopyState, EventStore
+from nostr_client.store.contract import Audited, ClientStore, Copy, CopyGrade, CopyState
 
 SLICE: Final = 200
 """Events adopted in one sweep."""
@@ -38,7 +38,7 @@ class Adoption:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         desired: DesiredCopies,
         *,
         pubkeys: Collection[str],

@@ -40,10 +40,10 @@ from nostr_client.resilience.audit_questions import MOST_SHOWN, as_readers_ask
 from nostr_client.store.contract import (
     FIRST_AUDIT,
     Audited,
+    ClientStore,
     Copy,
     CopyGrade,
     CopyState,
-    EventStore,
 )
 from nostr_client.tasks import all_of
 
@@ -99,7 +99,7 @@ class Auditor:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         stranger: Stranger,
         *,

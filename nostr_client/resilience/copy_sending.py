@@ -33,7 +33,7 @@ from nostr_client.protocol.refusals import Meaning, next_try
 from nostr_client.resilience.copy_outcome import CopyOutcome, Judgement, judge
 from nostr_client.resilience.reserves import Reserves
 from nostr_client.routing.under_way import TakenCopies, UnderWay
-from nostr_client.store.contract import Copy, CopyGrade, EventStore
+from nostr_client.store.contract import ClientStore, Copy, CopyGrade
 from nostr_client.tasks import together
 
 IN_FLIGHT: Final = 32
@@ -138,7 +138,7 @@ class CopySender:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         *,
         on_over: Callable[[Event], Awaitable[None]],

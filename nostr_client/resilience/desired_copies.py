@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.contract import GONE, Copy, CopyState, EventStore
+from nostr_client.store.contract import GONE, ClientStore, Copy, CopyState
 from nostr_client.tasks import all_of
 
 OLDEST: Final = 20
@@ -42,7 +42,7 @@ class DesiredCopies:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         plan: Planner,
         *,
         pubkeys: Collection[str],

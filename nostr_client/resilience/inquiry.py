@@ -31,7 +31,7 @@ from nostr_client.resilience.censorship import Observation, RelayFinding, findin
 from nostr_client.routing.operators import operators
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.relay_facts import RelayFactBook
-from nostr_client.store.contract import CopyState, EventStore
+from nostr_client.store.contract import ClientStore, CopyState
 from nostr_client.tasks import all_of
 
 MOST_RELAYS: Final = 16
@@ -74,7 +74,7 @@ class Inquiry:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         stranger: Stranger,
         book: RelayBook,
         facts: RelayFactBook,

@@ -42,7 +42,7 @@ from nostr_client.protocol.urls import host_of, is_private_host
 from nostr_client.routing.address_policy import relay_url
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.relay_monitors import RelayMonitors
-from nostr_client.store.contract import EventStore
+from nostr_client.store.contract import ClientStore
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Ladder:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         book: RelayBook,
         *,

@@ -57,7 +57,7 @@ from nostr_client.routing.under_way import UnderWay
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
-from nostr_client.store.contract import Copy, EventStore
+from nostr_client.store.contract import ClientStore, Copy
 from nostr_client.tasks import all_of, together
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Replication:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         plan: Planner,
         *,

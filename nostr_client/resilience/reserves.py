@@ -51,7 +51,7 @@ from nostr_client.resilience.reserve_relays import (
 from nostr_client.routing.operators import RelayFacts
 from nostr_client.routing.planner import UNKEPT, is_protected
 from nostr_client.routing.relay_facts import RelayFactBook, reach_of
-from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
+from nostr_client.store.contract import GONE, ClientStore, Copy, CopyGrade, CopyState
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Reserves:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         facts: RelayFactBook,
         *,
         homes: Callable[[], Awaitable[Sequence[str]]],

@@ -15,7 +15,7 @@ from typing import Final
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
-from nostr_client.store.contract import Copy, CopyGrade, CopyState, EventStore
+from nostr_client.store.contract import ClientStore, Copy, CopyGrade, CopyState
 
 LEAST: Final = 3
 SHARE: Final = 10
@@ -54,7 +54,7 @@ class CaughtRelays:
     """Those that were caught with what `owner` (hex) wrote, as the ledger of `store` has it."""
 
     def __init__(
-        self, store: EventStore, owner: str, clock: Callable[[], float] = time.time
+        self, store: ClientStore, owner: str, clock: Callable[[], float] = time.time
     ) -> None:
         self._store = store
         self._owner = owner

@@ -40,7 +40,7 @@ from nostr_client.routing.under_way import Coming, TakenCopies, UnderWay, answer
 from nostr_client.signing.gate import OwnKeys
 from nostr_client.signing.leaks import leaked_by
 from nostr_client.signing.secret_search import SoughtKeys
-from nostr_client.store.contract import GONE, Copy, EventStore, SaveStatus
+from nostr_client.store.contract import GONE, ClientStore, Copy, SaveStatus
 from nostr_client.tasks import together
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Courier(PublishPlans):
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         book: RelayBook,
         *,

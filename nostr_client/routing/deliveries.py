@@ -21,7 +21,7 @@ from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import KindClass, kind_class
 from nostr_client.routing.scores import HORIZON, Evidence, Share
-from nostr_client.store.contract import CopyGrade, EventStore
+from nostr_client.store.contract import ClientStore, CopyGrade
 
 SETTLED: Final = 60
 """Seconds until an event counts."""
@@ -156,7 +156,7 @@ class Deliveries:
         return 1 + min(oldest for _, oldest in went)  # more of that second may be missing
 
 
-async def add_held(deliveries: Deliveries, store: EventStore) -> None:
+async def add_held(deliveries: Deliveries, store: ClientStore) -> None:
     """Take in what the store has of the same, and where that came from. Raises StoreError."""
     for f in deliveries.asked_of():
         for event in await store.query([f]):

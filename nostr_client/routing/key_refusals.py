@@ -20,7 +20,7 @@ from nostr_client.net.report import Answer
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import Event, event_address
 from nostr_client.protocol.refusals import KEY_REFUSALS
-from nostr_client.store.contract import Copy, CopyState, EventStore, Refuser
+from nostr_client.store.contract import ClientStore, Copy, CopyState, Refuser
 
 LEAST: Final = 3
 TRIED_AGAIN: Final = 86_400
@@ -31,7 +31,7 @@ _EARLIER: Final = "it said so before, and is not asked again"
 class KeyRefusals:
     """What the ledger of `store` knows of refusals. `clock` gives seconds since 1970."""
 
-    def __init__(self, store: EventStore, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: ClientStore, clock: Callable[[], float] = time.time) -> None:
         self._store = store
         self._clock = clock
 

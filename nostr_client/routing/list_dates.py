@@ -21,7 +21,7 @@ from typing import Final
 from nostr_client.errors import InvalidEvent
 from nostr_client.protocol import kinds
 from nostr_client.protocol.event import MAX_TIMESTAMP, Draft, Event
-from nostr_client.store.contract import CopyState, EventStore
+from nostr_client.store.contract import ClientStore, CopyState
 
 AHEAD: Final = 900
 """Seconds that relays commonly allow an event to be ahead of their clock."""
@@ -55,7 +55,7 @@ def next_created_at(previous: Event | None, now: float) -> int:
 
 
 async def predecessor(
-    store: EventStore, previous: Event | None, now: float, own_urls: Collection[str]
+    store: ClientStore, previous: Event | None, now: float, own_urls: Collection[str]
 ) -> Predecessor:
     """What precedes the version that follows `previous`, the current one in the store.
 

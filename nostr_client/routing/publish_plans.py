@@ -27,7 +27,7 @@ from nostr_client.routing.planner import (
 )
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
-from nostr_client.store.contract import CopyState, EventStore
+from nostr_client.store.contract import ClientStore, CopyState
 from nostr_client.store.rules import ALL_RELAYS
 
 LOOKED_FOR: Final = 86_400
@@ -51,7 +51,7 @@ class PublishPlans(RelayReader):
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         book: RelayBook,
         *,

@@ -45,7 +45,7 @@ from nostr_client.routing.live_feed import LiveFeed, OnStored
 from nostr_client.routing.read_plan import author_filters, firm_relays, plan_read
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.score_book import ScoreBook
-from nostr_client.store.contract import CopyGrade, EventStore, SaveStatus
+from nostr_client.store.contract import ClientStore, CopyGrade, SaveStatus
 from nostr_client.store.rules import address_filter
 from nostr_client.tasks import OwnedTasks, together
 
@@ -80,7 +80,7 @@ class RelayReader:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         pool: RelayPool,
         book: RelayBook,
         *,

@@ -38,7 +38,7 @@ from nostr_client.routing.hints import (
     told_by,
 )
 from nostr_client.routing.planner import ClientRelays, PersonRelays
-from nostr_client.store.contract import CopyState, EventStore
+from nostr_client.store.contract import ClientStore, CopyState
 
 MAX_LISTED: Final = 20
 """Relays read from one list, of each role."""
@@ -88,7 +88,7 @@ class RelayBook:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         policy: AddressPolicy,
         *,
         owner: str = "",

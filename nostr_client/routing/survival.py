@@ -19,7 +19,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import host_of
 from nostr_client.routing.operators import RelayFacts, count_operators, operators
 from nostr_client.routing.planner import LEFT_ALONE
-from nostr_client.store.contract import GONE, Copy, CopyGrade, CopyState, EventStore
+from nostr_client.store.contract import GONE, ClientStore, Copy, CopyGrade, CopyState
 
 SLICE: Final = 500
 NOT_TRACKED: Final = "not yet looked after"
@@ -193,7 +193,7 @@ class Survivals:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         *,
         owner: str,
         wanted: int,

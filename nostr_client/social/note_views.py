@@ -23,7 +23,7 @@ from nostr_client.social.profiles import Profiles
 from nostr_client.social.referenced_events import EventReference, decoded, held_of, quoted_by
 from nostr_client.social.views import NO_ZAPS, NoteView, Profile, Quote, ReactionCounts
 from nostr_client.social.zaps import Zaps
-from nostr_client.store.contract import GONE, INSIDE, Copy, CopyState, EventStore
+from nostr_client.store.contract import GONE, INSIDE, ClientStore, Copy, CopyState
 from nostr_client.tasks import Turns
 
 ANSWERS: Final = frozenset(
@@ -42,7 +42,7 @@ class NoteViews:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         profiles: Profiles,
         owner: str = "",
         survivals: Survivals | None = None,

@@ -22,7 +22,7 @@ from nostr_client.social.note_views import warning_of
 from nostr_client.social.notes import Notes
 from nostr_client.social.views import Posted
 from nostr_client.social.writing import Writing
-from nostr_client.store.contract import Copy, CopyState, EventStore
+from nostr_client.store.contract import ClientStore, Copy, CopyState
 
 MOST_COPIES: Final = 1_000
 """Copies that wait and are looked at, the newest first."""
@@ -61,7 +61,7 @@ class UnplacedNotes:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         notes: Notes,
         *,
         owner: str,

@@ -254,7 +254,7 @@ class Refuser(msgspec.Struct, frozen=True):
 
 
 class CopyLedger(Protocol):
-    """Which relay holds which event, and what is still to be placed: `EventStore.ledger`.
+    """Which relay holds which event, and what is still to be placed: `ClientStore.ledger`.
 
     A wanted copy is tried until it is confirmed, or refused for good. What is known of copies
     outlives the event, so that it is still known where a deleted note once went. Every method
@@ -393,7 +393,7 @@ class QuotaLimits(msgspec.Struct, frozen=True):
 
 class Quotas(Protocol):
     """How much of what strangers sent is kept: so many bytes by one of them, and so many by one
-    relay: `EventStore.quotas`. `admit` before saving, `charge` after it.
+    relay: `ClientStore.quotas`. `admit` before saving, `charge` after it.
 
     Strangers are all but the store's own people (`StoreOptions.keep_history_of`), whom those
     follow, and whom `also_spared` names. An event is charged to the relay that brought it first
@@ -440,14 +440,6 @@ class EventStore(Protocol):
     and bounds the work, not the wait for others. Whatever is longer raises QueryTimeout. Every
     method but `watch` and `listen` raises StoreError.
     """
-
-    @property
-    def ledger(self) -> CopyLedger:
-        """Which relay holds which event."""
-
-    @property
-    def quotas(self) -> Quotas:
-        """What strangers may take."""
 
     # Writing
 
@@ -659,6 +651,19 @@ class EventStore(Protocol):
 
     async def check(self) -> None:
         """Raises StoreError if what is kept is damaged. Cost: everything is looked at."""
+
+
+@runtime_checkable
+class ClientStore(EventStore, Protocol):
+    """What a client wants besides, and an engine that is for relays alone does not have."""
+
+    @property
+    def ledger(self) -> CopyLedger:
+        """Which relay holds which event."""
+
+    @property
+    def quotas(self) -> Quotas:
+        """What strangers may take."""
 
 
 # What an engine may lack

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from nostr_client.errors import StoreError
-from nostr_client.store.contract import EventStore, StoreOptions
+from nostr_client.store.contract import ClientStore, EventStore, StoreOptions
 from nostr_client.store.memory.store import MemoryStore
 from nostr_client.store.sqlite import files
 from nostr_client.store.sqlite.store import SqliteStore
@@ -48,6 +48,19 @@ async def open_store(
     else:
         async with SqliteStore.open(_path_of(location), options) as store:
             yield store
+
+
+@asynccontextmanager
+async def open_client_store(
+    location: str | Path, options: StoreOptions = _DEFAULT
+) -> AsyncIterator[ClientStore]:
+    """As `open_store`, of the engines that a client may have. Raises StoreError for others, too."""
+    if is_postgres(location):
+        raise StoreError("a store in PostgreSQL is a relay's: a client keeps its own in a file")
+    async with open_store(location, options) as store:
+        if not isinstance(store, ClientStore):
+            raise StoreError(f"{location}: this engine keeps no ledger of copies")
+        yield store
 
 
 def is_postgres(location: str | Path) -> bool:

@@ -29,7 +29,7 @@ from nostr_client.social.messages.archive import MessageArchive
 from nostr_client.social.messages.records import KeptRumor
 from nostr_client.social.scheduled import ScheduledNote
 from nostr_client.social.writing import Writing
-from nostr_client.store.contract import CopyGrade, EventStore, StoreOptions
+from nostr_client.store.contract import ClientStore, CopyGrade, StoreOptions
 from nostr_client.store.opening import open_store
 from tests.routing.rooms import ANA, BEN, CY, START, relay_list, signed
 
@@ -85,7 +85,7 @@ def scheduled_file(data: Path) -> Path:
     return private_folder(data / "scheduled" / ME) / f"{LATER.id}.json"
 
 
-async def fill(store: EventStore, data: Path) -> None:
+async def fill(store: ClientStore, data: Path) -> None:
     """Something of everything."""
     await store.keep_history_of([ME])
     await store.save([DELETED, ARTICLE, *VERSIONS])
@@ -119,7 +119,7 @@ async def make_kit(
     path: Path,
     *,
     secret: KitSecret = SECRET,
-    store: EventStore | None = None,
+    store: ClientStore | None = None,
     replace: bool = False,
     before_check: Callable[[KitDraft], None] = lambda draft: None,
 ) -> KitCounts:
@@ -140,7 +140,7 @@ async def make_kit(
 
 
 async def restore_kit(
-    path: Path, store: EventStore, data: Path, secret: KitSecret = SECRET
+    path: Path, store: ClientStore, data: Path, secret: KitSecret = SECRET
 ) -> RestoreReport:
     with path.open("rb") as file:
         header, head = read_head(file)

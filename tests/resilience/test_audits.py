@@ -27,10 +27,10 @@ from nostr_client.resilience.audits import BURST, READ_LIMIT, REFILL, Auditor, P
 from nostr_client.resilience.pace import Pace
 from nostr_client.store.contract import (
     FIRST_AUDIT,
+    ClientStore,
     Copy,
     CopyGrade,
     CopyState,
-    EventStore,
     StoreOptions,
 )
 from nostr_client.store.opening import open_store
@@ -81,7 +81,7 @@ def nothing_written_yet() -> None:
 
 @dataclass
 class House:
-    store: EventStore
+    store: ClientStore
     folder: Path
     now: float = START
     stranger: View = field(default_factory=View)

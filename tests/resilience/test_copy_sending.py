@@ -13,7 +13,7 @@ from nostr_client.net.report import Answer, PublishReport
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.keys import SecretKey
 from nostr_client.resilience.copy_sending import IN_FLIGHT, CopySender, RelayPace
-from nostr_client.store.contract import Copy, CopyState, EventStore
+from nostr_client.store.contract import ClientStore, Copy, CopyState
 from nostr_client.store.opening import open_store
 from nostr_client.tasks import together
 from tests.sending import sent
@@ -96,7 +96,7 @@ class Answers:
 
 
 @asynccontextmanager
-async def notes(folder: Path, count: int) -> AsyncIterator[tuple[EventStore, list[Event]]]:
+async def notes(folder: Path, count: int) -> AsyncIterator[tuple[ClientStore, list[Event]]]:
     async with open_store(folder / "events.db") as store:
         events = [Draft(1, f"{n}", created_at=1000 + n).sign(KEY, 0) for n in range(count)]
         await store.save(events)
@@ -109,7 +109,7 @@ async def over(event: Event) -> None:
     raise AssertionError(event)
 
 
-def sender_of(store: EventStore, pool: Any, clock: Callable[[], float]) -> CopySender:
+def sender_of(store: ClientStore, pool: Any, clock: Callable[[], float]) -> CopySender:
     return CopySender(
         store, pool, on_over=over, holds_key=lambda event: False, limit=5.0, clock=clock
     )

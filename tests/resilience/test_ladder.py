@@ -33,7 +33,7 @@ from nostr_client.routing.address_policy import AddressPolicy
 from nostr_client.routing.reader import RelayReader
 from nostr_client.routing.relay_book import RelayBook
 from nostr_client.routing.relay_monitors import RelayMonitors
-from nostr_client.store.contract import EventStore
+from nostr_client.store.contract import ClientStore
 from nostr_client.store.opening import open_store
 from tests.waiting import until
 
@@ -73,7 +73,7 @@ class Pool:
 
 @dataclass
 class House:
-    store: EventStore
+    store: ClientStore
     folder: Path
     pool: Pool = field(default_factory=Pool)
     now: float = NOW

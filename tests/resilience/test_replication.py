@@ -29,11 +29,11 @@ from nostr_client.resilience.pace import LEAST_WAIT, Pace
 from nostr_client.resilience.replication import Replication
 from nostr_client.store.contract import (
     Audited,
+    ClientStore,
     Copy,
     CopyGrade,
     CopyLedger,
     CopyState,
-    EventStore,
     StoreOptions,
 )
 from nostr_client.store.opening import open_store
@@ -120,7 +120,7 @@ class Ledger:
 class Counted:
     """A store with the ledger that counts."""
 
-    def __init__(self, store: EventStore, ledger: Ledger) -> None:
+    def __init__(self, store: ClientStore, ledger: Ledger) -> None:
         self._store = store
         self.ledger = ledger
 
@@ -130,7 +130,7 @@ class Counted:
 
 @dataclass
 class House:
-    store: EventStore
+    store: ClientStore
     relays: Relays
     clock: Clock
     folder: Path

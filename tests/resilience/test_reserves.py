@@ -18,7 +18,7 @@ from nostr_client.resilience import reserves as reserves_module
 from nostr_client.resilience.reserve_relays import ReserveRelay, choose
 from nostr_client.resilience.reserves import A_MINUTE, BANNED, MINUTES, Reserves
 from nostr_client.routing.operators import RelayFacts, operators
-from nostr_client.store.contract import Audited, CopyGrade, CopyState, EventStore, StoreOptions
+from nostr_client.store.contract import Audited, ClientStore, CopyGrade, CopyState, StoreOptions
 from nostr_client.store.opening import open_store
 
 KEY = SecretKey.generate()
@@ -58,7 +58,7 @@ class Facts:
 
 @dataclass
 class House:
-    store: EventStore
+    store: ClientStore
     folder: Path
     now: float = START
     homes: list[str] = field(default_factory=lambda: list(HOMES))

@@ -9,10 +9,10 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import (
     FIRST_AUDIT,
     Audited,
+    ClientStore,
     Copy,
     CopyGrade,
     CopyState,
-    EventStore,
     Refuser,
 )
 from tests.store.conftest import Clock, OpenStore
@@ -25,12 +25,12 @@ A, B, C = "wss://a.example", "wss://b.example", "wss://c.example"
 NOTE = make(ALICE, 1, NOW)
 
 
-async def states(store: EventStore, event_id: str = NOTE.id) -> dict[str, CopyState]:
+async def states(store: ClientStore, event_id: str = NOTE.id) -> dict[str, CopyState]:
     return {copy.url: copy.state for copy in await store.ledger.copies(event_id)}
 
 
 @each_engine
-async def test_a_wanted_copy_is_due_at_once(store: EventStore) -> None:
+async def test_a_wanted_copy_is_due_at_once(store: ClientStore) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [B, A])
     wanted = Copy(NOTE.id, A, CopyState.WANTED, 0, 0, "", "", NOW)
@@ -43,7 +43,7 @@ async def test_a_wanted_copy_is_due_at_once(store: EventStore) -> None:
 
 @each_engine
 async def test_lists_are_due_first_then_what_is_new_and_so_much_for_each_relay(
-    store: EventStore,
+    store: ClientStore,
 ) -> None:
     old, new = make(ALICE, 1, NOW - 10), make(ALICE, 1, NOW)
     profile, relays = make(ALICE, 0, NOW - 30), make(ALICE, 10002, NOW - 20)
@@ -64,7 +64,7 @@ async def test_lists_are_due_first_then_what_is_new_and_so_much_for_each_relay(
 
 
 @each_engine
-async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> None:
+async def test_a_failure_is_due_later_and_a_refusal_never(store: ClientStore) -> None:
     await store.save([NOTE])
     ledger = store.ledger
     await ledger.want(NOTE.id, [A, B])
@@ -84,7 +84,7 @@ async def test_a_failure_is_due_later_and_a_refusal_never(store: EventStore) -> 
 
 
 @each_engine
-async def test_what_waits_can_be_hurried_by_its_refusal(store: EventStore) -> None:
+async def test_what_waits_can_be_hurried_by_its_refusal(store: ClientStore) -> None:
     await store.save([NOTE])
     ledger = store.ledger
     await ledger.want(NOTE.id, [A, B])
@@ -97,7 +97,7 @@ async def test_what_waits_can_be_hurried_by_its_refusal(store: EventStore) -> No
 
 
 @each_engine
-async def test_what_is_confirmed_stays_so(store: EventStore, clock: Clock) -> None:
+async def test_what_is_confirmed_stays_so(store: ClientStore, clock: Clock) -> None:
     await store.save([NOTE])
     ledger = store.ledger
     await ledger.want(NOTE.id, [A])
@@ -113,7 +113,7 @@ async def test_what_is_confirmed_stays_so(store: EventStore, clock: Clock) -> No
 
 
 @each_engine
-async def test_unwanting_forgets_all_but_what_is_there(store: EventStore) -> None:
+async def test_unwanting_forgets_all_but_what_is_there(store: ClientStore) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [A, B])
     await store.ledger.confirm([(NOTE.id, A)])
@@ -123,7 +123,7 @@ async def test_unwanting_forgets_all_but_what_is_there(store: EventStore) -> Non
 
 
 @each_engine
-async def test_copies_of_many(store: EventStore) -> None:
+async def test_copies_of_many(store: ClientStore) -> None:
     notes = [make(ALICE, 1, NOW - n) for n in range(300)]
     await store.save(notes)
     await store.ledger.confirm([(note.id, url) for note in notes for url in (A, B)])
@@ -133,7 +133,7 @@ async def test_copies_of_many(store: EventStore) -> None:
 
 
 @each_engine
-async def test_what_was_never_handed_over_is_still_only_wanted(store: EventStore) -> None:
+async def test_what_was_never_handed_over_is_still_only_wanted(store: ClientStore) -> None:
     ledger = store.ledger
     await store.save([NOTE])
     for handed, state in ((False, "wanted"), (True, "failed"), (False, "failed")):
@@ -147,7 +147,7 @@ async def test_what_was_never_handed_over_is_still_only_wanted(store: EventStore
 
 @each_engine
 async def test_a_wait_is_no_longer_than_it_was_when_the_clock_is_set_back(
-    store: EventStore,
+    store: ClientStore,
 ) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [A])
@@ -164,7 +164,7 @@ async def test_a_wait_is_no_longer_than_it_was_when_the_clock_is_set_back(
 
 
 @each_engine
-async def test_events_that_were_never_planned(store: EventStore) -> None:
+async def test_events_that_were_never_planned(store: ClientStore) -> None:
     mine, other = make(ALICE, 1, NOW - 1), make(BOB, 1, NOW)
     await store.save([NOTE, mine, other])
     await store.ledger.want(NOTE.id, [A])
@@ -182,7 +182,7 @@ async def test_events_that_were_never_planned(store: EventStore) -> None:
 
 
 @each_engine
-async def test_where_a_deleted_event_went_is_still_known(store: EventStore) -> None:
+async def test_where_a_deleted_event_went_is_still_known(store: ClientStore) -> None:
     await store.save([NOTE])
     await store.ledger.want(NOTE.id, [A, B])
     await store.ledger.confirm([(NOTE.id, A)])
@@ -203,7 +203,7 @@ async def test_the_ledger_is_durable(open_store: OpenStore) -> None:
 
 @each_engine
 async def test_a_grade_only_rises_until_an_audit_says_otherwise(
-    store: EventStore, clock: Clock
+    store: ClientStore, clock: Clock
 ) -> None:
     await store.save([NOTE])
     ledger = store.ledger
@@ -235,7 +235,7 @@ async def test_a_grade_only_rises_until_an_audit_says_otherwise(
 
 
 @each_engine
-async def test_only_wanted_copies_are_audited(store: EventStore) -> None:
+async def test_only_wanted_copies_are_audited(store: ClientStore) -> None:
     await store.save([NOTE])
     ledger = store.ledger
     await ledger.confirm([(NOTE.id, A)], CopyGrade.READ_BACK)
@@ -249,7 +249,7 @@ async def test_only_wanted_copies_are_audited(store: EventStore) -> None:
 
 
 @each_engine
-async def test_a_refusal_ends_what_was_known(store: EventStore) -> None:
+async def test_a_refusal_ends_what_was_known(store: ClientStore) -> None:
     await store.save([NOTE])
     ledger = store.ledger
     await ledger.want(NOTE.id, [A])
@@ -262,7 +262,7 @@ async def test_a_refusal_ends_what_was_known(store: EventStore) -> None:
 
 @each_engine
 async def test_what_another_store_knew_is_taken_over_where_nothing_is_known(
-    store: EventStore,
+    store: ClientStore,
 ) -> None:
     await store.save([NOTE])
     await store.ledger.confirm([(NOTE.id, A)], CopyGrade.READ_BACK)
@@ -282,7 +282,7 @@ async def test_what_another_store_knew_is_taken_over_where_nothing_is_known(
 
 @each_engine
 async def test_who_refuses_all_that_an_author_writes_is_known_until_it_takes_something(
-    store: EventStore, clock: Clock
+    store: ClientStore, clock: Clock
 ) -> None:
     notes = [make(ALICE, 1, NOW - n) for n in range(5)]
     others = [make(BOB, 1, NOW - n) for n in range(3)]
@@ -305,7 +305,7 @@ async def test_who_refuses_all_that_an_author_writes_is_known_until_it_takes_som
 
 
 @each_engine
-async def test_of_what_is_removed_copies_are_forgotten(store: EventStore) -> None:
+async def test_of_what_is_removed_copies_are_forgotten(store: ClientStore) -> None:
     await store.save([NOTE])
     await store.ledger.confirm([(NOTE.id, A)])
     assert await store.remove([Filter.of(ids=[NOTE.id], limit=0)]) == 1

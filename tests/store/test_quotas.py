@@ -12,7 +12,7 @@ import pytest
 from nostr_client.protocol.event import Draft, Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.keys import SecretKey
-from nostr_client.store.contract import INSIDE, EventStore, QuotaLimits, StoreOptions, cost
+from nostr_client.store.contract import INSIDE, ClientStore, QuotaLimits, StoreOptions, cost
 from nostr_client.store.opening import open_store
 
 each_engine = pytest.mark.usefixtures("client_engine")
@@ -32,7 +32,7 @@ def by_strangers(number: int, kind: int = 1) -> list[Event]:
     return [notes(SecretKey.generate(), 1, kind=kind)[0] for _ in range(number)]
 
 
-async def arrive(store: EventStore, url: str, events: Sequence[Event]) -> set[str]:
+async def arrive(store: ClientStore, url: str, events: Sequence[Event]) -> set[str]:
     """As whatever a relay sends is taken."""
     refused = await store.quotas.admit([(event, url) for event in events])
     taken = [event for event in events if event.id not in refused]
@@ -43,7 +43,7 @@ async def arrive(store: EventStore, url: str, events: Sequence[Event]) -> set[st
     return refused
 
 
-async def held(store: EventStore) -> set[str]:
+async def held(store: ClientStore) -> set[str]:
     return {event.id for event in await store.query([Filter(limit=10_000)])}
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nostr_client.accounts.account import Account
     from nostr_client.cli.context import ClientContext
     from nostr_client.cli.shown_accounts import ShownAccount
-    from nostr_client.store.contract import EventStore
+    from nostr_client.store.contract import ClientStore
 
 
 def status(context: ClientContext) -> None:
@@ -27,12 +27,12 @@ def status(context: ClientContext) -> None:
 
     async def work() -> None:
         from nostr_client.store.contract import StoreOptions
-        from nostr_client.store.opening import open_store
+        from nostr_client.store.opening import open_client_store
 
         if not where.is_file():
             _show(context, shown, {}, {**_store_record(where), "used": 0, "allocated": 0})
             return
-        async with open_store(where, StoreOptions(read_only=True)) as store:
+        async with open_client_store(where, StoreOptions(read_only=True)) as store:
             waiting = {one.pubkey: await _waiting(context, store, one) for one, _ in shown}
             size = await store.size()
             record = {**_store_record(where), "used": size.used, "allocated": size.allocated}
@@ -48,7 +48,7 @@ def _store_record(where: Path) -> dict[str, Any]:
     return {"store": str(where)}
 
 
-async def _waiting(context: ClientContext, store: EventStore, account: Account) -> dict[str, Any]:
+async def _waiting(context: ClientContext, store: ClientStore, account: Account) -> dict[str, Any]:
     """Of an account: events that no relay has, copies that relays are to get, and those relays."""
     from nostr_client.resilience.own_relay import OwnRelay
     from nostr_client.store.contract import CopyState

@@ -16,7 +16,7 @@ from nostr_client.social.messages.message_views import delivery_of
 from nostr_client.social.messages.records import Delivered
 from nostr_client.social.messages.sending import MessageSender
 from nostr_client.social.messages.views import Delivery
-from nostr_client.store.contract import Copy, CopyState, EventStore
+from nostr_client.store.contract import ClientStore, Copy, CopyState
 
 JUST_WRITTEN: Final = 20.0
 """Seconds in which whoever wrote something is about to send it."""
@@ -33,7 +33,7 @@ class SentMessages:
 
     def __init__(
         self,
-        store: EventStore,
+        store: ClientStore,
         archive: MessageArchive,
         sender: MessageSender,
         me: str,

@@ -14,7 +14,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules
-from nostr_client.store.contract import CopyLedger, Quotas, SaveResult, Stored, StoreOptions
+from nostr_client.store.contract import SaveResult, Stored, StoreOptions
 from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.postgres import duties, schema
 from nostr_client.store.postgres.connections import Connections
@@ -89,14 +89,6 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
                 stack.push_async_callback(_ended, tasks)
                 stack.callback(self._watchers.end)
                 yield self
-
-    @property
-    def ledger(self) -> CopyLedger:
-        raise StoreError("a store in PostgreSQL is a relay's: it keeps no ledger of copies")
-
-    @property
-    def quotas(self) -> Quotas:
-        raise StoreError("a store in PostgreSQL is a relay's: it keeps no quotas of strangers")
 
     # Writing
 

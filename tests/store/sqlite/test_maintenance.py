@@ -11,7 +11,7 @@ import pytest
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.contract import EventStore
+from nostr_client.store.contract import ClientStore
 from nostr_client.store.sqlite import backup, maintenance, opening, reader
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
@@ -25,7 +25,7 @@ ALICE, BOB = author(1), author(2)
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_what_is_removed_is_gone_and_nothing_else(
-    store: EventStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, seed: int
+    store: ClientStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(maintenance, "REMOVED_AT_ONCE", 3)
     monkeypatch.setattr(reader, "SLICE", 2)
@@ -49,7 +49,7 @@ async def test_what_is_removed_is_gone_and_nothing_else(
 
 
 async def test_removing_forgets_copies_and_takes_what_has_expired(
-    store: EventStore, clock: Clock
+    store: ClientStore, clock: Clock
 ) -> None:
     note, expiring = make(ALICE, 1, NOW), make(ALICE, 1, NOW, ("expiration", str(NOW + 5)))
     other = make(BOB, 1, NOW)
@@ -76,7 +76,7 @@ async def test_what_another_process_removes_is_gone_here(open_store: OpenStore) 
 EVICTABLE_NOT = (0, 3, 5, 62, *range(10_000, 20_000), *range(30_000, 40_000))
 
 
-async def test_retention_by_kind_age_and_author(store: EventStore) -> None:
+async def test_retention_by_kind_age_and_author(store: ClientStore) -> None:
     rng = random.Random(11)
     naive = NaiveStore()
     events = samples.events(rng, 300)
@@ -102,7 +102,7 @@ async def test_retention_by_kind_age_and_author(store: EventStore) -> None:
     await store.check()
 
 
-async def test_retention_by_size(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_retention_by_size(store: ClientStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "_OLDEST_READ", 100)
     notes = [make(BOB, 1, NOW - n, content=f"{n} " + "x" * 1000) for n in range(1500)]
     mine = [make(ALICE, 1, NOW - 5000 - n) for n in range(30)]
