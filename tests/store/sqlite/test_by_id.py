@@ -6,7 +6,7 @@ import pytest
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.sqlite import by_id
+from nostr_client.store.indexes import is_by_id
 from tests.store.conftest import Clock, OpenStore
 from tests.store.samples import NOW, author, make
 
@@ -84,11 +84,11 @@ async def test_gift_wraps_are_for_those_whom_they_name(open_store: OpenStore) ->
     ],
 )
 def test_nothing_else_may_be_asked_on_this_way(f: Filter) -> None:
-    assert not by_id.fits(f, None)
+    assert not is_by_id(f, None)
 
 
 def test_ids_alone_may_be() -> None:
     f = Filter.of(ids=["0" * 64, "1" * 64])
-    assert by_id.fits(f, None)
-    assert by_id.fits(f, 2)
-    assert not by_id.fits(f, 1)
+    assert is_by_id(f, None)
+    assert is_by_id(f, 2)
+    assert not is_by_id(f, 1)
