@@ -36,6 +36,16 @@ class Cursor(NamedTuple):
 NEWEST: Final = Cursor(MAX, MAX, MAX)
 
 
+class Slice(NamedTuple):
+    """Rows of one filter, newest first, as `Event.json`; `seq`: the last commit that was seen."""
+
+    events: list[bytes]
+    complete: bool
+    split: bool
+    """The first one left out has the created_at of the last one here."""
+    seq: int
+
+
 class Index(Enum):
     """Which index is walked, and what makes a segment of it."""
 

@@ -30,6 +30,14 @@ class CurrentVersion(NamedTuple):
     event: Event | None = None
 
 
+class Saved(NamedTuple):
+    """The outcome of one batch: results, and the commit sequence before and after."""
+
+    results: list[SaveResult]
+    before: int
+    after: int
+
+
 class Facts(msgspec.Struct):
     """What the tables say about the events of one run.
 

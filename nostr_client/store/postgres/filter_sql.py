@@ -53,7 +53,7 @@ def leaves(seq: str) -> str:
     return _LEAVES.replace("{seq}", seq)
 
 
-class Statement(NamedTuple):
+class BoundQuery(NamedTuple):
     """SQL, and the values of $1, $2 and so on."""
 
     sql: str
@@ -103,16 +103,16 @@ def walk(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | No
     return Walk(by, columns, names, values, f.since or 0, upper, ids, words)
 
 
-def page(w: Walk, limit: int | None, now: int, *, alive: bool) -> Statement:
+def page(w: Walk, limit: int | None, now: int, *, alive: bool) -> BoundQuery:
     """One row: last seq, is anything here gone, JSON joined by line breaks.
 
     With `alive`, what has expired or vanished is left out, at some cost; without it is not, so that
     the caller asks again if anything has.
     """
-    return Statement(_page_text(_in_order(w, alive)), _bound(w, limit, now))
+    return BoundQuery(_page_text(_in_order(w, alive)), _bound(w, limit, now))
 
 
-def scan(w: Walk, limit: int, now: int) -> Statement | None:
+def scan(w: Walk, limit: int, now: int) -> BoundQuery | None:
     """As `page`, for many authors: a look at the newest entries of anybody, for theirs among them.
 
     Where they write a good part of it all, this is far less work than asking for each of them. It
@@ -135,16 +135,16 @@ def scan(w: Walk, limit: int, now: int) -> Statement | None:
         f"SELECT created_at, tie, seq FROM ({newest}) n"
         f" WHERE author = ANY(${_FREE}::bigint[]) {_ORDER} {_LIMIT}"
     )
-    return Statement(_page_text(keys), [*_bound(w, limit, now), SCANNED * limit])
+    return BoundQuery(_page_text(keys), [*_bound(w, limit, now), SCANNED * limit])
 
 
-def places(w: Walk, limit: int | None, now: int, *, alive: bool) -> Statement:
+def places(w: Walk, limit: int | None, now: int, *, alive: bool) -> BoundQuery:
     """Rows, newest first, of created_at, tie, seq, the id as text in bytes, bytes of JSON, and
     whether anything here is gone (see `page`)."""
-    return Statement(_places_text(_in_order(w, alive)), _bound(w, limit, now))
+    return BoundQuery(_places_text(_in_order(w, alive)), _bound(w, limit, now))
 
 
-def count(walks: Sequence[Walk], now: int) -> Statement:
+def count(walks: Sequence[Walk], now: int) -> BoundQuery:
     """One row: how many events the walks name together, but for what is gone."""
     values: list[Any] = []
     texts = []
@@ -152,10 +152,10 @@ def count(walks: Sequence[Walk], now: int) -> Statement:
         text = _flat(w)
         texts.append(_shifted(text, len(values)))
         values += _bound(w, None, now)
-    return Statement(f"SELECT count(*) FROM ({' UNION '.join(texts)}) k", values)
+    return BoundQuery(f"SELECT count(*) FROM ({' UNION '.join(texts)}) k", values)
 
 
-def sketch(w: Walk, offset: int, now: int) -> Statement:
+def sketch(w: Walk, offset: int, now: int) -> BoundQuery:
     """Rows: first two digits of what pubkeys have from byte `offset` on, the least of the rest
     behind them, and how many events."""
     at = f"${_FREE + len(w.keys or _found(w)) + len(w.values)}::int"
@@ -164,10 +164,10 @@ def sketch(w: Walk, offset: int, now: int) -> Statement:
         "SELECT substring(part FROM 1 FOR 2), min(substring(part FROM 3)), count(*) FROM"
         f" (SELECT {part} AS part FROM ({_flat(w)}) k JOIN event e ON e.seq = k.seq) p GROUP BY 1"
     )
-    return Statement(text, [*_bound(w, None, now), offset])
+    return BoundQuery(text, [*_bound(w, None, now), offset])
 
 
-def probe(choice: Choice) -> Statement:
+def probe(choice: Choice) -> BoundQuery:
     """One row: how many entries these segments have, counted no further than is worth while."""
     table = "tag" if choice.by is Index.TAG else "event"
     columns = ("key",) if choice.by is Index.TAG else ("author", "kind")
@@ -179,7 +179,7 @@ def probe(choice: Choice) -> Statement:
         f" (SELECT count(*) AS n FROM (SELECT 1 FROM {table} t WHERE {named}"
         f" LIMIT {_PROBE_DEPTH}) c) d"
     )
-    return Statement(text, [list(keys) for keys in choice.keys])
+    return BoundQuery(text, [list(keys) for keys in choice.keys])
 
 
 _TYPES: Final = {"key": "bigint", "author": "bigint", "kind": "int"}

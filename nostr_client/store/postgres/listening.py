@@ -21,7 +21,7 @@ LOOK: Final = 0.5
 """Seconds between two looks, so long as nothing is heard."""
 
 
-class Notifications:
+class StoreNotifications:
     """What is said on one channel; only that something was, not what."""
 
     def __init__(self, connections: Connections, channel: str) -> None:

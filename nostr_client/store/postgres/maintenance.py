@@ -19,9 +19,9 @@ from nostr_client.store.contract import OVERHEAD, Evicted, Size
 from nostr_client.store.index_keys import MAX, IndexKeys
 from nostr_client.store.indexes import NEWEST, Cursor
 from nostr_client.store.postgres.connections import Connections
-from nostr_client.store.postgres.reader import TableReader
-from nostr_client.store.postgres.removal import Removal, seqs_of
-from nostr_client.store.postgres.search_index import Indexer
+from nostr_client.store.postgres.reader import PostgresReader
+from nostr_client.store.postgres.removal import PostgresRemoval, seqs_of
+from nostr_client.store.postgres.search_index import WordIndexer
 from nostr_client.store.postgres.writer import LOCK
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ class PostgresMaintenance:
     """The keeper's part of an `EventStore`."""
 
     _db: Connections
-    _reading: TableReader
+    _reading: PostgresReader
     _keys: IndexKeys
-    _removal: Removal
-    _indexer: Indexer
+    _removal: PostgresRemoval
+    _indexer: WordIndexer
     _clock: Callable[[], float]
     _searchable: bool
 
@@ -140,7 +140,7 @@ class PostgresMaintenance:
                 return
 
     async def _finish_vanishing(self) -> None:
-        """Take out, in slices, what requests to vanish have marked (see `Removal.obey_vanish`)."""
+        """Take out, in slices, what requests to vanish have marked (`obey_vanish`)."""
         sql = "SELECT author, person, until FROM leaving"
         done = "DELETE FROM leaving WHERE author = $1 AND person = $2 AND until = $3"
         for author, person, until in await self._db.read(lambda db: db.fetch(sql)):

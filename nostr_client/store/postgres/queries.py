@@ -20,7 +20,7 @@ from nostr_client.store.index_keys import IndexKeys, id_key
 from nostr_client.store.indexes import NEWEST, Cursor
 from nostr_client.store.postgres.connections import Connections
 from nostr_client.store.postgres.filter_sql import leaves
-from nostr_client.store.postgres.reader import SLICE, TableReader
+from nostr_client.store.postgres.reader import SLICE, PostgresReader
 from nostr_client.store.visibility import Reader
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class PostgresQueries:
 
     _db: Connections
     _keys: IndexKeys
-    _reading: TableReader
+    _reading: PostgresReader
     _clock: Callable[[], float]
     _searchable: bool
 

@@ -19,9 +19,9 @@ from nostr_client.store import indexes, visibility, words
 from nostr_client.store.contract import Page, Stored
 from nostr_client.store.hyperloglog import registers_of
 from nostr_client.store.index_keys import MAX, IndexKeys, id_key, id_of, place_of
-from nostr_client.store.indexes import NEWEST, Cursor
+from nostr_client.store.indexes import NEWEST, Cursor, Slice
 from nostr_client.store.postgres import filter_sql
-from nostr_client.store.postgres.filter_sql import Statement, Walk, leaves
+from nostr_client.store.postgres.filter_sql import BoundQuery, Walk, leaves
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -46,17 +46,7 @@ Asked = tuple[Filter, int | None]
 """A filter and its limit."""
 
 
-class Slice(NamedTuple):
-    """Rows of one filter, newest first, as `Event.json`; `seq`: the last commit that was seen."""
-
-    events: list[bytes]
-    complete: bool
-    split: bool
-    """The first one left out has the created_at of the last one here."""
-    seq: int
-
-
-class IdSlice(NamedTuple):
+class PlaceSlice(NamedTuple):
     """(created_at, id), and the seq, of each; `after`: where to go on, None at the end."""
 
     places: list[tuple[int, bytes]]
@@ -64,7 +54,7 @@ class IdSlice(NamedTuple):
     after: Cursor | None
 
 
-class TableReader:
+class PostgresReader:
     """Reads the tables of one store."""
 
     def __init__(self, keys: IndexKeys) -> None:
@@ -288,17 +278,17 @@ class TableReader:
             (first + least).decode() for first, least, _ in rows
         )
 
-    async def places(self, db: Connection, f: Filter, after: Cursor, now: int) -> IdSlice:
+    async def places(self, db: Connection, f: Filter, after: Cursor, now: int) -> PlaceSlice:
         """(created_at, id) and seq of a large slice, newest first."""
         limit = 10 * SLICE
         if f.search is not None and words.is_phrased(f.search):
             rows = await self._sizes(db, f, MAX, now)
             found = [(-second, bytes.fromhex(id.decode())) for (second, id), _ in rows]
-            return IdSlice(found, [seq for _, (_, seq) in rows], None)
+            return PlaceSlice(found, [seq for _, (_, seq) in rows], None)
         held = await self._rows(db, await self._walk(db, f, after), limit, now)
         found = [(row[0], bytes.fromhex(row[3].decode())) for row in held]
         last = Cursor(*held[-1][:3]) if len(held) == limit else None
-        return IdSlice(found, [row[2] for row in held], last)
+        return PlaceSlice(found, [row[2] for row in held], last)
 
     async def known(self, db: Connection, ids: Sequence[str]) -> dict[str, bytes]:
         """Of these ids, those that are held, each with its JSON."""
@@ -349,10 +339,10 @@ def _size(events: Sequence[bytes]) -> int:
     return sum(map(len, events)) + len(events)
 
 
-async def _row(db: Connection, statement: Statement) -> asyncpg.Record:
+async def _row(db: Connection, statement: BoundQuery) -> asyncpg.Record:
     return await db.fetchrow(statement.sql, *statement.values)
 
 
-async def _rows(db: Connection, statement: Statement) -> list[asyncpg.Record]:
+async def _rows(db: Connection, statement: BoundQuery) -> list[asyncpg.Record]:
     rows: list[asyncpg.Record] = await db.fetch(statement.sql, *statement.values)
     return rows

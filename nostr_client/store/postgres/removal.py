@@ -48,7 +48,7 @@ _MARK: Final = (
 )
 
 
-class Removal:
+class PostgresRemoval:
     """`places` (`place_of`) are those for which requests to vanish are obeyed."""
 
     def __init__(self, keys: IndexKeys, places: Collection[str]) -> None:

@@ -24,7 +24,7 @@ _ADD: Final = (
 )
 
 
-class Indexer:
+class WordIndexer:
     """Brings the index of one store up to date."""
 
     def __init__(self, connections: Connections) -> None:

@@ -16,14 +16,15 @@ from nostr_client.protocol.urls import place_of
 from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, Stored, StoreOptions
 from nostr_client.store.index_keys import IndexKeys
+from nostr_client.store.judging import Saved
 from nostr_client.store.postgres import duties, schema
 from nostr_client.store.postgres.connections import Connections
-from nostr_client.store.postgres.listening import Notifications
+from nostr_client.store.postgres.listening import StoreNotifications
 from nostr_client.store.postgres.maintenance import PostgresMaintenance
 from nostr_client.store.postgres.queries import PostgresQueries
-from nostr_client.store.postgres.reader import TableReader
-from nostr_client.store.postgres.search_index import Indexer
-from nostr_client.store.postgres.writer import LOCK, Saved, Saver
+from nostr_client.store.postgres.reader import PostgresReader
+from nostr_client.store.postgres.search_index import WordIndexer
+from nostr_client.store.postgres.writer import LOCK, PostgresSaver
 from nostr_client.store.watching import Hearing, Watch, Watchers
 
 if TYPE_CHECKING:
@@ -41,22 +42,22 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
     """See `EventStore`; opened by `store.opening.open_store`."""
 
     def __init__(
-        self, connections: Connections, keys: IndexKeys, saver: Saver, options: StoreOptions
+        self, connections: Connections, keys: IndexKeys, saver: PostgresSaver, options: StoreOptions
     ) -> None:
         self._db = connections
         self._keys = keys
         self._saver = saver
         self._removal = saver.removal
-        self._reading = TableReader(keys)
+        self._reading = PostgresReader(keys)
         self._clock = options.clock
         self._searchable = options.search
-        self._indexer = Indexer(connections)
+        self._indexer = WordIndexer(connections)
         self._room = asyncio.Semaphore(_QUEUED_EVENTS // _SAVE_AT_ONCE)
         self._waiting: list[tuple[Sequence[Event], asyncio.Future[list[SaveResult]]]] = []
         self._saving = asyncio.Lock()
         self._stored = asyncio.Event()
         self._vanishing = asyncio.Event()
-        self._notifications = Notifications(connections, saver.channel)
+        self._notifications = StoreNotifications(connections, saver.channel)
         self._watchers = Watchers(self._read_since, self._notifications.poke)
 
     @classmethod
@@ -74,7 +75,7 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
             if version != schema.VERSION:
                 raise StoreError(f"the database has no store of this program (format {version})")
             keys = IndexKeys(secret)
-            self = cls(connections, keys, Saver(keys, places, name), options)
+            self = cls(connections, keys, PostgresSaver(keys, places, name), options)
             if not options.read_only:
                 await self.keep_history_of(options.keep_history_of)
                 if places:

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.store import judging, rules
 from nostr_client.store.contract import SaveResult, cost
 from nostr_client.store.index_keys import IndexKeys, id_key
-from nostr_client.store.judging import CurrentVersion, Facts
-from nostr_client.store.postgres.removal import Removal
+from nostr_client.store.judging import CurrentVersion, Facts, Saved
+from nostr_client.store.postgres.removal import PostgresRemoval
 from nostr_client.store.rules import Version
 
 if TYPE_CHECKING:
@@ -32,22 +32,14 @@ _INSERT: Final = (
 )
 
 
-class Saved(NamedTuple):
-    """The outcome of one batch: results, and the commit sequence before and after."""
-
-    results: list[SaveResult]
-    before: int
-    after: int
-
-
-class Saver:
+class PostgresSaver:
     """Saves into the tables of one store, within a transaction."""
 
     def __init__(self, keys: IndexKeys, places: Collection[str], schema: str) -> None:
         self._keys = keys
         self._obeys_vanish = bool(places)
         self.channel = f"{CHANNEL}_{schema}"
-        self.removal = Removal(keys, places)
+        self.removal = PostgresRemoval(keys, places)
 
     async def save(self, db: Connection, events: Sequence[Event], now: int) -> Saved:
         before = seq = await db.fetchval(LOCK)

@@ -18,12 +18,12 @@ from nostr_client.protocol.keys import is_hex64
 from nostr_client.store import visibility
 from nostr_client.store.contract import PAGE_BYTES, Page, Priority
 from nostr_client.store.index_keys import IndexKeys, id_key
-from nostr_client.store.indexes import NEWEST, Cursor
+from nostr_client.store.indexes import NEWEST, Cursor, Slice
 from nostr_client.store.sqlite import search
 from nostr_client.store.sqlite.connections import LONGEST_VALUE
 from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.entry_conditions import leaves
-from nostr_client.store.sqlite.reader import SLICE, Slice, TableReader
+from nostr_client.store.sqlite.reader import SLICE, TableReader
 from nostr_client.store.sqlite.search_index import Indexer
 from nostr_client.store.visibility import Reader
 

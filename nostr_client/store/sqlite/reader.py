@@ -19,7 +19,7 @@ from nostr_client.store import indexes, visibility
 from nostr_client.store.contract import Page, Stored
 from nostr_client.store.hyperloglog import registers_of
 from nostr_client.store.index_keys import MAX, IndexKeys, id_key, id_of, place_of
-from nostr_client.store.indexes import NEWEST, Cursor
+from nostr_client.store.indexes import NEWEST, Cursor, Slice
 from nostr_client.store.sqlite import by_id, filter_sql, plans
 from nostr_client.store.sqlite.entry_conditions import leaves
 from nostr_client.store.sqlite.filter_sql import Statement
@@ -49,16 +49,6 @@ class _TooLarge(Exception):
 
 
 _JOINED: Final = "group_concat(json, char(10))"
-
-
-class Slice(NamedTuple):
-    """Rows of one filter, newest first, as `Event.json`; `seq`: the last commit that was seen."""
-
-    events: list[bytes]
-    complete: bool
-    split: bool
-    """The first one left out has the created_at of the last one here."""
-    seq: int
 
 
 class IdSlice(NamedTuple):

@@ -6,28 +6,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.kinds import DELETION, VANISH
 from nostr_client.store import judging, rules
 from nostr_client.store.contract import SaveResult
 from nostr_client.store.index_keys import IndexKeys, id_key
-from nostr_client.store.judging import CurrentVersion, Facts
+from nostr_client.store.judging import CurrentVersion, Facts, Saved
 from nostr_client.store.rules import Version
 from nostr_client.store.sqlite.index_merge import settle
 from nostr_client.store.sqlite.removal import ENTRIES_OF_KEYS, SEQS_OF_IDS, Removal
 
 _ROWS: Final = 256
 """Rows of one INSERT: a step each, so few and large."""
-
-
-class Saved(NamedTuple):
-    """The outcome of one job: results, and the commit sequence before and after."""
-
-    results: list[SaveResult]
-    before: int
-    after: int
 
 
 class Saver:
