@@ -96,13 +96,24 @@ class Connections:
 
     async def connect(self, session: dict[str, str] | None = None) -> Connection:
         """One's own, to the database that takes what is written. Raises StoreError."""
-        with said(self._url):
-            return await asyncpg.connect(
+        given = settings({"lock_timeout": f"{WRITE_LIMIT:.0f}s"} | (session or {}))
+        connecting = asyncio.ensure_future(
+            asyncpg.connect(
                 self._url,
                 timeout=CONNECT_LIMIT,
                 target_session_attrs="primary",
-                server_settings=settings({"lock_timeout": f"{WRITE_LIMIT:.0f}s"} | (session or {})),
+                server_settings=given,
             )
+        )
+        with said(self._url):
+            try:
+                return await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                # What is cut off half-way would be left open: its end is waited for.
+                await asyncio.wait([connecting], timeout=CONNECT_LIMIT)
+                if connecting.done() and connecting.exception() is None:
+                    connecting.result().terminate()
+                raise
 
     async def read(
         self,
