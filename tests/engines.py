@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,6 +14,12 @@ from tests import postgres
 CLIENT_ENGINES = ("sqlite", "memory")
 """Those that keep a client's ledger of copies and quotas of strangers, too."""
 ENGINES = (*CLIENT_ENGINES, "postgres")
+
+
+class Engine(str):
+    """The name of one; `url_of` gives the URL of a schema of its own, where it has such."""
+
+    url_of: Callable[[str], str] | None = None
 
 
 @pytest.fixture(params=ENGINES)
@@ -35,11 +41,11 @@ async def client_engine(
 
 
 @asynccontextmanager
-async def engine_of(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+async def engine_of(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
     if name == "memory":
         monkeypatch.setattr(SqliteStore, "open", lambda _, options: MemoryStore.open(options))
     if name != "postgres":
-        yield name
+        yield Engine(name)
         return
     async with postgres.new_schemas() as url_of:
         from nostr_client.store.postgres.store import PostgresStore  # an extra
@@ -49,4 +55,6 @@ async def engine_of(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             "open",
             lambda path, options: PostgresStore.open(url_of(str(path)), options),
         )
-        yield name
+        engine = Engine(name)
+        engine.url_of = url_of
+        yield engine

@@ -153,7 +153,7 @@ def main(folder: Path, step: str = "") -> None:
 @contextlib.asynccontextmanager
 async def new_schemas() -> AsyncIterator[Callable[[str], str]]:
     """URLs of schemas by their names: each is empty when it is first asked for, and dropped in the
-    end."""
+    end, with those whose names begin so."""
     asyncpg: Any = pytest.importorskip("asyncpg", reason="no asyncpg")
     url = shared_url()
     if not url:
@@ -166,7 +166,9 @@ async def new_schemas() -> AsyncIterator[Callable[[str], str]]:
     yield lambda name: url.replace("search_path=public", f"search_path={schema(name)}")
     database = await asyncpg.connect(url)
     for name in made.values():
-        await database.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+        sql = "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)"
+        for row in await database.fetch(sql, name):
+            await database.execute(f"DROP SCHEMA {row[0]} CASCADE")
     await database.close()
 
 

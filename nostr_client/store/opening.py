@@ -63,6 +63,13 @@ async def open_client_store(
         yield store
 
 
+async def schemas_with_stores(url: str) -> frozenset[str]:
+    """Those of the PostgreSQL database at `url` that each hold a store. Raises StoreError."""
+    from nostr_client.store.postgres.catalog import schemas_with  # an extra
+
+    return await schemas_with(url, "state")
+
+
 def is_postgres(location: str | Path) -> bool:
     """Is it the URL of a PostgreSQL database?"""
     return isinstance(location, str) and location.startswith(("postgresql://", "postgres://"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import CommandError
-from relays.cli.command import FOLDER, PLAIN, add_command
+from relays.cli.command import PLAIN, STORES, add_command
 from relays.cli.moderation import moderate, shown, when
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def key(context: RelayContext) -> None:
 def add_to(root: Group) -> None:
     """`log` is a group, `key` stands at the top level."""
     group = root.group("log", "What was removed and decided, when, why, by whom.", default="list")
-    add_command(group, "list", list_, FOLDER)
-    add_command(group, "export", export, FOLDER)
+    add_command(group, "list", list_, STORES)
+    add_command(group, "export", export, STORES)
     add_command(group, "verify", verify, PLAIN)
-    add_command(root, "key", key, FOLDER)
+    add_command(root, "key", key, STORES)

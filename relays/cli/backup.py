@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.command_line.tree import Argument, Group
-from relays.cli.command import FOLDER, add_command
+from relays.cli.command import STORES, add_command
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
@@ -21,7 +21,7 @@ def backup(
     from relays.operations.backup import back_up
     from relays.web.status_page import size_text
 
-    made = on_loop(back_up(context.folder, place))
+    made = on_loop(back_up(context.folder, place, context.database))
     _say_done(
         context,
         {"folder": str(place), "events": made.events, "bytes": made.size},
@@ -37,7 +37,7 @@ def restore(
     from relays.cli.context import on_loop
     from relays.operations import backup
 
-    made, data = on_loop(backup.restore(place, context.folder)), context.folder
+    made, data = on_loop(backup.restore(place, context.folder, context.database)), context.folder
     record = {"folder": str(data), "events": made.events, "bytes": made.size}
     _say_done(context, record, f"{data}: {made.events:,} events are back; read and sound.")
 
@@ -53,7 +53,7 @@ async def _compact_all(context: RelayContext) -> None:
     from relays.operations.compact import compact
     from relays.web.status_page import size_text
 
-    async for done in compact(context.folder):
+    async for done in compact(context.folder, context.database):
         sizes = f"{size_text(done.before)} before, {size_text(done.after)} now"
         _say_done(context, done._asdict(), f"{done.name}: {sizes}")
 
@@ -68,4 +68,4 @@ def _say_done(context: RelayContext, record: dict[str, object], plain: str) -> N
 def add_to(root: Group) -> None:
     """They stand at the top level."""
     for function in (backup, restore, compact):
-        add_command(root, function.__name__, function, FOLDER)
+        add_command(root, function.__name__, function, STORES)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import CommandError
-from relays.cli.command import FOLDER, add_command
+from relays.cli.command import STORES, add_command
 from relays.cli.moderation import Consent, Reason, events, moderate, shown, when
 
 if TYPE_CHECKING:
@@ -135,4 +135,4 @@ def bans(context: RelayContext) -> None:
 def add_to(root: Group) -> None:
     """They stand at the top level."""
     for function in (ban, unban, bans):
-        add_command(root, function.__name__, function, FOLDER)
+        add_command(root, function.__name__, function, STORES)

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from relays.cli.context import RelayContext
 
 _DATA: Final = option("data", Path | None, Option("--data", "DIR", "The relay's folder."), None)
+_STORE: Final = option(
+    "store",
+    str | None,
+    Option(
+        "--store",
+        "URL",
+        "The PostgreSQL database that has the relay instead. Also: $NOSTR_CLIENT_RELAY_STORE.",
+    ),
+    None,
+)
 _CONFIG: Final = option(
     "config", Path | None, Option("--config", "FILE", "Settings, in TOML."), None
 )
@@ -29,7 +39,9 @@ PLAIN: Final = (JSON, DEBUG)
 """Options of a command that needs no relay."""
 FOLDER: Final = (_DATA, *PLAIN)
 """Those of one that needs its folder."""
-LASTING: Final = (_DATA, _CONFIG, _PROFILE, _URL, DEBUG)
+STORES: Final = (_DATA, _STORE, _CONFIG, *PLAIN)
+"""Those of one that needs what the relay keeps, wherever that is."""
+LASTING: Final = (_DATA, _STORE, _CONFIG, _PROFILE, _URL, DEBUG)
 """Those of one that goes on until it is stopped; what it has to say is its log."""
 CONFIGURED: Final = (*LASTING, JSON)
 """Those of one that needs its settings, too."""

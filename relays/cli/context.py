@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ class RelayContext(Context):
     """The options that commands share; a command that does not take one has its default."""
 
     data: Path | None = None
+    store: str | None = None
     config: Path | None = None
     profile: str | None = None
     url: list[str] = field(default_factory=list)
@@ -44,6 +46,19 @@ class RelayContext(Context):
 
         return paths().data / "relay"
 
+    @property
+    def database(self) -> str:
+        """The URL of the database that has the relay: that of the line, of the environment, or of
+        the settings; empty: it is in the folder. Raises ConfigError."""
+        given = self.config is not None or self.given_store() is not None
+        return (self.load_config().store or "") if given else ""
+
+    def given_store(self) -> str | None:
+        """What the line says of it, or else the environment."""
+        from relays.config.store_url import VARIABLE
+
+        return self.store or os.environ.get(VARIABLE) or None
+
     def load_config(self, **given: Any) -> RelayConfig:
         """The settings: those of the file, and over them those that the command was `given`.
 
@@ -51,7 +66,7 @@ class RelayContext(Context):
         """
         from relays.config.relay_config import load_config
 
-        over = {"profile": self.profile, **given}
+        over = {"profile": self.profile, "store": self.given_store(), **given}
         return load_config(
             self.config, {name: one for name, one in over.items() if one is not None}, self.url
         )

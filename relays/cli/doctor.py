@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.command_line.tree import Group, Option
 from nostr_client.exits import Exit
-from relays.cli.command import FOLDER, add_command
+from relays.cli.command import FOLDER, STORES, add_command
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 def doctor(
     context: RelayContext,
     *,
-    config: Annotated[Path | None, Option("--config", "FILE", "Settings, in TOML.")] = None,
     peer: Annotated[list[str], Option("--peer", "URL", "A relay to compare clocks with.")],
 ) -> None:
     """Look at everything a relay needs."""
@@ -24,7 +23,9 @@ def doctor(
     from relays.operations.doctor import examine
 
     async def work() -> None:
-        async for found in examine(context.folder, config, peers=tuple(peer)):
+        async for found in examine(
+            context.folder, context.config, peers=tuple(peer), database=context.given_store() or ""
+        ):
             context.out.emit(found, str(found))
             if found.level == "bad":
                 context.exit_code = Exit.ERROR
@@ -63,5 +64,5 @@ async def _ask(folder: Path) -> str:
 
 def add_to(root: Group) -> None:
     """They stand at the top level."""
-    add_command(root, "doctor", doctor, FOLDER)
+    add_command(root, "doctor", doctor, STORES)
     add_command(root, "health", health, FOLDER)

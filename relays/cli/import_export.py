@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import Exit
-from relays.cli.command import CONFIGURED, FOLDER, FilterTexts, SubRelay, add_command
+from relays.cli.command import CONFIGURED, STORES, FilterTexts, SubRelay, add_command
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
@@ -54,10 +54,11 @@ def export(
     for name, bound in (("since", since), ("until", until)):
         if bound is not None:
             filters = [one.changed(**{name: bound}) for one in filters]
-    on_loop(export_events(context.folder, sys.stdout.buffer, filters, sub_relay=room))
+    out = sys.stdout.buffer
+    on_loop(export_events(context.folder, out, filters, sub_relay=room, database=context.database))
 
 
 def add_to(root: Group) -> None:
     """They stand at the top level."""
     add_command(root, "import", import_, CONFIGURED)
-    add_command(root, "export", export, FOLDER)
+    add_command(root, "export", export, STORES)

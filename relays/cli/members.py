@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import CommandError
-from relays.cli.command import FOLDER, add_command
+from relays.cli.command import STORES, add_command
 from relays.cli.moderation import Reason, moderate, when
 
 if TYPE_CHECKING:
@@ -145,6 +145,6 @@ def role(
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group("members", "Members, invites and roles.", default="list")
-    add_command(group, "list", list_, FOLDER)
+    add_command(group, "list", list_, STORES)
     for function in (add, remove, invite, invites, revoke, role):
-        add_command(group, function.__name__, function, FOLDER)
+        add_command(group, function.__name__, function, STORES)

@@ -29,7 +29,9 @@ def moderate(
     from relays.cli.context import on_loop
 
     async def opened() -> None:
-        async with open_actions(context.folder, read_only=reads, frees=frees) as actions:
+        async with open_actions(
+            context.folder, context.database, read_only=reads, frees=frees
+        ) as actions:
             await work(actions)
 
     on_loop(opened())
@@ -71,9 +73,10 @@ class Consent(NamedTuple):
 
 @contextlib.asynccontextmanager
 async def open_actions(
-    data: Path, *, read_only: bool = False, frees: bool = False
+    data: Path, database: str = "", *, read_only: bool = False, frees: bool = False
 ) -> AsyncIterator[ModerationActions]:
-    """The actions on the relay in the folder `data`. Raises StoreError when there is none.
+    """The actions on the relay in the folder `data`, or in the `database` at a URL. Raises
+    StoreError when there is none.
 
     `read_only`: whatever would write raises StoreError, but for what was never there before.
     `frees`: they are to make room, and where there is none even to open the relay's files, may have
@@ -82,8 +85,8 @@ async def open_actions(
     from nostr_client.errors import StoreFull
     from relays.process.folder import open_folder
 
-    with open_folder(data) as stores:
-        stores.require()
+    with open_folder(data, database) as stores:
+        await stores.require()
         async with contextlib.AsyncExitStack() as stack:
             try:
                 actions = await _open_stores(stack, stores, read_only)
@@ -91,7 +94,7 @@ async def open_actions(
                 if not frees:
                     raise
                 await stack.aclose()
-                stores.reserve.release()
+                stores.give_room()
                 actions = await _open_stores(stack, stores, read_only)
             yield actions
 
@@ -110,7 +113,7 @@ async def _open_stores(
     opened = [
         await enter(stores.open(name, StoreOptions(read_only=read_only)))
         for name in saved.databases
-        if name == DATABASE or stores.has(name)
+        if name == DATABASE or await stores.has(name)
     ]
     return ModerationActions(state, opened, saved.config)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from nostr_client.command_line.tree import Argument, Group, Option
 from nostr_client.exits import CommandError
-from relays.cli.command import FOLDER, add_command
+from relays.cli.command import STORES, add_command
 from relays.cli.moderation import Consent, Reason, events, moderate, shown, when
 
 if TYPE_CHECKING:
@@ -129,6 +129,6 @@ async def _target(actions: ModerationActions, text: str) -> Target:
 def add_to(root: Group) -> None:
     """They stand in a group of their own."""
     group = root.group("reports", "What is complained of, the gravest first.", default="list")
-    add_command(group, "list", list_, FOLDER)
-    add_command(group, "dismiss", dismiss, FOLDER)
-    add_command(group, "act", act, FOLDER)
+    add_command(group, "list", list_, STORES)
+    add_command(group, "dismiss", dismiss, STORES)
+    add_command(group, "act", act, STORES)

@@ -8,6 +8,7 @@ from nostr_client.safe_text import safe_line
 from relays.config.purposes import PURPOSES
 from relays.config.relay_config import RelayConfig
 from relays.config.sections import Rated
+from relays.config.store_url import shown
 from relays.config.sub_relays import SubRelay, sub_relays
 from relays.networks import is_loopback
 
@@ -24,6 +25,8 @@ def meaning(config: RelayConfig) -> list[str]:
     """Lines that say what holds, one sub-relay after the other."""
     lines = [f"profile: {config.profile} (for {PURPOSES[config.profile]})", _place(config)]
     lines += [f"known as: {', '.join(config.urls)}"] if config.urls else []
+    if config.store is not None:
+        lines.append(f"kept in {shown(config.store)}, by any number of nodes")
     if config.keepers:
         lines.append(f"keeper and admins: {len(config.keepers)}")
     if config.web.trusted_proxies:
@@ -31,7 +34,8 @@ def meaning(config: RelayConfig) -> list[str]:
     every = sub_relays(config)
     for sub_relay in every:
         if len(every) > 1:
-            lines += ["", f"{sub_relay.path} (kept in {sub_relay.database})"]
+            kept = "" if config.store else f" (kept in {sub_relay.database})"
+            lines += ["", f"{sub_relay.path}{kept}"]
         indent = "  " if len(every) > 1 else ""
         lines += [indent + line for line in _of_sub_relay(sub_relay)]
     return lines

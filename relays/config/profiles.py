@@ -92,7 +92,9 @@ _OF: Final[Mapping[str, Settings]] = {
 }
 
 
-_WHOLE: Final = ("profile", "host", "port", "web", "log", "limits", "rooms")
+_WHOLE: Final = (
+    *("profile", "store", "store_file", "host", "port", "web", "log", "limits", "rooms"),
+)
 """Settings of the whole process: no sub-relay has its own."""
 _OF_ROOT: Final = (
     *("name", "description", "urls", "path", "access", "events", "policies", "mirror", "rooms"),

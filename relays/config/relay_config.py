@@ -17,6 +17,7 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
 from nostr_client.settings import InvalidSettings, merged, read_by, read_table
 from nostr_client.toml_file import load_toml
+from relays.config.private_file import read_private
 from relays.config.profiles import name_folder, tables_of
 from relays.config.purposes import PURPOSES, Profile
 from relays.config.sections import (
@@ -30,6 +31,7 @@ from relays.config.sections import (
     Trust,
     Who,
 )
+from relays.config.store_url import StoreUrl, store_url
 from relays.config.values import Pubkey
 from relays.networks import is_loopback
 
@@ -149,6 +151,10 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     profile: Profile = "open"
     """What it is for: where the other settings start from. See `relays.config.profiles`."""
+    store: StoreUrl | None = None
+    """The PostgreSQL database that this node shares with others; None: all is in the folder."""
+    store_file: str | None = None
+    """A file with that URL instead, which only its owner may read: for one with a password."""
     host: str = "127.0.0.1"
     port: int = 7777
     """0 takes a free one."""
@@ -249,6 +255,8 @@ def read_config(
             raise ConfigError(f"{path} cannot be read: it is not there") from None
         name_folder(table, str(path.absolute().parent))
     table = merged(table, given or {})
+    if given and given.get("store") is not None:
+        table.pop("store_file", None)
     if urls and isinstance(table.get("urls", []), list):
         table["urls"] = [*table.get("urls", []), *urls]
     return assemble(table)
@@ -268,8 +276,25 @@ def assemble(table: Mapping[str, Any]) -> Read:
         rooms[name] = (
             sub_relay if "urls" in other else msgspec.structs.replace(sub_relay, urls=urls)
         )
-    config = msgspec.structs.replace(config, rooms=rooms)
+    store = _store_of(config, problems)
+    config = msgspec.structs.replace(config, rooms=rooms, store=store)
     return Read(config, problems + faults(config, chosen="profile" in table))
+
+
+def _store_of(config: RelayConfig, problems: list[str]) -> str | None:
+    """The database's URL, wherever it stands; what is wrong with it is named in `problems`."""
+    if config.store_file is None:
+        return config.store
+    if config.store is not None:
+        problems.append("store_file: store is set, too")
+        return config.store
+    try:
+        return store_url(read_private(config.store_file, "store_file"))
+    except ConfigError as error:
+        problems.append(str(error))
+    except ValueError as error:
+        problems.append(f"store_file: what {config.store_file} holds is no such URL: {error}")
+    return None
 
 
 def faults(config: RelayConfig, *, chosen: bool = True) -> list[str]:

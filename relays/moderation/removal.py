@@ -20,6 +20,7 @@ from nostr_client.store.contract import EventStore
 from relays.moderation.bans import embedded
 from relays.moderation.state import ModerationState
 
+_NOTHING: Final[tuple[frozenset[str], frozenset[str]]] = (frozenset(), frozenset())
 AT_ONCE: Final = 200
 """Keys or ids that are looked for together."""
 TRY_AGAIN: Final = 5.0
@@ -36,7 +37,8 @@ class EventRemover:
     def __init__(self, state: ModerationState, stores: Sequence[EventStore]) -> None:
         self._state = state
         self._stores = tuple(stores)
-        self._known: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+        self._known = _NOTHING
+        self._at_work = False
         self._pubkeys: set[str] = set()
         self._ids: set[str] = set()
         self._wake = asyncio.Event()
@@ -65,7 +67,10 @@ class EventRemover:
         return await self._would_remove(_these([id]))
 
     def remove_soon(self, event: Event) -> None:
-        """`event` was stored although it is banned: remove it soon."""
+        """`event` was stored although it is banned: remove it soon. Of those who share the stores
+        each hears of it, and whoever does `run` sees to it."""
+        if not self._at_work:
+            return
         if event.pubkey in self._state.bans.pubkeys:
             self._pubkeys.add(event.pubkey)
         else:
@@ -73,20 +78,32 @@ class EventRemover:
         self._wake.set()
 
     async def run(self) -> None:
-        """Look after what slips in until cancelled."""
+        """Look after what slips in until cancelled; of all who share the stores, one at a time."""
         self._state.on_change(self._changed)
-        self._changed()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self._sweep()
-            except StoreError as error:
-                _log.warning("what is banned could not be removed yet: %s", error)
-                await asyncio.sleep(TRY_AGAIN)
-                self._wake.set()
+        await self._stores[0].run_alone("removal", self._keep_sweeping)
+
+    async def _keep_sweeping(self) -> None:
+        self._at_work = True
+        try:
+            self._changed()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                try:
+                    await self._sweep()
+                except StoreError as error:
+                    _log.warning("what is banned could not be removed yet: %s", error)
+                    await asyncio.sleep(TRY_AGAIN)
+                    self._wake.set()
+        finally:  # whoever begins next looks for everything
+            self._at_work = False
+            self._known = _NOTHING
+            self._pubkeys.clear()
+            self._ids.clear()
 
     def _changed(self) -> None:
+        if not self._at_work:
+            return
         bans = self._state.bans
         now = frozenset(bans.pubkeys), frozenset(bans.events)
         self._pubkeys |= now[0] - self._known[0]

@@ -49,10 +49,11 @@ class _Views(msgspec.Struct, frozen=True):
     counters: Mapping[Area, int]
     bans: Bans
     roster: Roster
+    settings: Mapping[str, str]
     info: InfoOverrides
 
 
-_NOTHING: Final = _Views({}, Bans.of([]), Roster({}, {}), InfoOverrides())
+_NOTHING: Final = _Views({}, Bans.of([]), Roster({}, {}), {}, InfoOverrides())
 
 
 class _Changes(msgspec.Struct, frozen=True):
@@ -176,6 +177,11 @@ class ModerationState:
         bans = self.bans
         return bans.covers(event) or (event.kind == VANISH and bool(bans.against(event)))
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """All of the keeper's records that are texts by a name."""
+        return self._views.settings
+
     # Writing
 
     def on_change(self, call: Callable[[], None]) -> None:
@@ -256,12 +262,13 @@ async def _read(tables: RecordTables, held: _Views) -> _Changes:
 
 
 async def _with(changes: _Changes, held: _Views) -> _Views:
-    bans, roster, info = held.bans, held.roster, held.info
+    bans, roster, settings, info = held.bans, held.roster, held.settings, held.info
     if changes.rules is not None:  # they may be many, with an expression of all their words
         bans = await asyncio.to_thread(Bans.of, changes.rules)
     if changes.roster is not None:
         roster = changes.roster
-    if (settings := changes.settings) is not None:
+    if changes.settings is not None:
+        settings = changes.settings
         names = settings.keys() & set(InfoOverrides.__struct_fields__)
         info = InfoOverrides(**{name: settings[name] for name in names})
-    return _Views(changes.counters, bans, roster, info)
+    return _Views(changes.counters, bans, roster, settings, info)

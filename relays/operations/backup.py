@@ -31,9 +31,10 @@ from nostr_client.signing.verifier import Verifier
 from nostr_client.store.contract import CopiesToFile, StoreOptions
 from nostr_client.store.opening import open_store
 from nostr_client.version import __version__
+from relays.moderation.floors import FILES
 from relays.moderation.opening import RECORDS, copy_records
 from relays.process.folder import PART, RESTORED, exclusive_folder, move_restored, open_folder
-from relays.process.stores import RelayStores
+from relays.process.stores import RelayStores, stores_of
 
 MANIFEST: Final = "backup.json"
 PAGES: Final = 20
@@ -45,6 +46,10 @@ _PATIENCE: Final = 600.0
 _EARLIEST: Final = 1_577_836_800
 """The beginning of 2020: hardly anything is older."""
 _PIECE: Final = 2**20
+_INSTEAD: Final = (
+    "PostgreSQL's own tools back it up (pg_dump and pg_restore, or pg_basebackup with an archive"
+    " of the log); `relay export` writes the events alone"
+)
 
 
 class BackupFile(msgspec.Struct, frozen=True):
@@ -72,15 +77,16 @@ class Manifest(msgspec.Struct, frozen=True):
         return sum(copy.size for copy in self.files.values())
 
 
-async def back_up(data: Path, place: Path) -> Manifest:
+async def back_up(data: Path, place: Path, database: str = "") -> Manifest:
     """Make a backup of the relay in `data` in the new folder `place`, and read it back.
 
-    Raises StoreError; then there is no such folder.
+    Raises StoreError, also for a relay in a `database`; then there is no such folder.
     """
     part = place.with_name(f".{place.name}.part")
-    with open_folder(data) as stores, _gone_on_failure(part, place):
-        stores.require()
-        names = stores.names()
+    with open_folder(data, database) as stores, _gone_on_failure(part, place):
+        stores.require_files(_INSTEAD)
+        await stores.require()
+        names = await stores.names()
         private_folder(part)
         files = {name: _described(part / name) for name in await _copy_keepers(stores, part)}
         for name in names:
@@ -96,15 +102,17 @@ async def back_up(data: Path, place: Path) -> Manifest:
     return manifest
 
 
-async def restore(place: Path, data: Path) -> Manifest:
+async def restore(place: Path, data: Path, database: str = "") -> Manifest:
     """Put the backup in the folder `place` back, as the relay in `data`, where there is none.
 
     Every file is compared with what the backup says of it, and read back, before all of them count
-    at once. Raises StoreError; then there is nothing in `data` that was not there before.
+    at once. Raises StoreError, also for a relay in a `database`; then there is nothing in `data`
+    that was not there before.
     """
+    stores_of(data, database).require_files(_INSTEAD)
     manifest = _manifest(place)
     with exclusive_folder(data):
-        _refuse_a_relay(data, manifest)
+        await _refuse_a_relay(data, manifest)
         part = data / PART
         with _gone_on_failure(part):
             private_folder(part)
@@ -117,8 +125,8 @@ async def restore(place: Path, data: Path) -> Manifest:
     return manifest
 
 
-def _refuse_a_relay(data: Path, manifest: Manifest) -> None:
-    names = {*manifest.files, RECORDS, *RelayStores(data).names()}
+async def _refuse_a_relay(data: Path, manifest: Manifest) -> None:
+    names = {*manifest.files, RECORDS, *await RelayStores(data).names()}
     present = sorted(name for name in names if (data / name).exists())
     if present:
         raise StoreError(f"there is a relay in {data} already ({present[0]})")
@@ -156,7 +164,7 @@ async def _copy_keepers(stores: RelayStores, part: Path) -> list[str]:
 
 def _copy_floors(data: Path, part: Path) -> list[str]:
     names: list[str] = []
-    for path in sorted(data.glob("*.retention.json")):
+    for path in sorted(data.glob(FILES)):
         with contextlib.suppress(FileNotFoundError):
             write_private(part / path.name, path.read_bytes())
             names.append(path.name)

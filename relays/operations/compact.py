@@ -18,12 +18,14 @@ class Compacted(NamedTuple):
     after: int
 
 
-async def compact(data: Path) -> AsyncIterator[Compacted]:
-    """Give the free space of the relay in `data` back to the disk. Raises StoreError."""
-    with open_folder(data) as stores:
-        stores.require()
-        stores.reserve.make_way()
-        for name in stores.names():
+async def compact(data: Path, database: str = "") -> AsyncIterator[Compacted]:
+    """Give the free space of the relay in `data` back to the disk. Raises StoreError, also for one
+    in a `database`."""
+    with open_folder(data, database) as stores:
+        stores.require_files("PostgreSQL gives room back by itself (autovacuum), or by VACUUM FULL")
+        await stores.require()
+        stores.make_way()
+        for name in await stores.names():
             async with stores.open(name) as store:
                 before = (await store.size()).allocated
                 if isinstance(store, Compactable):

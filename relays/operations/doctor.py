@@ -31,7 +31,7 @@ from relays.operations.doctor_machine import (
 )
 from relays.process.folder import RunningRelay, holds_any, open_folder, running_relay
 from relays.process.run import bind
-from relays.process.stores import DATABASE, RelayStores
+from relays.process.stores import DATABASE, RelayStores, stores_of
 
 WRONG_CLOCK: Final = 60.0
 """Seconds that this clock may differ from another's."""
@@ -43,9 +43,10 @@ _STRAIGHT: Final = DialOptions(proxy=None)
 
 
 async def examine(
-    data: Path, path: Path | None, *, peers: tuple[str, ...] = ()
+    data: Path, path: Path | None, *, peers: tuple[str, ...] = (), database: str = ""
 ) -> AsyncIterator[Finding]:
-    """All findings, one after the other; `path` is the configuration's."""
+    """All findings, one after the other; `path` is the configuration's, `database` the URL of what
+    has the relay instead of the folder."""
     try:
         config, problems = read_config(path)
     except ConfigError as error:
@@ -63,25 +64,28 @@ async def examine(
         for finding in _safely("configuration", configured(config)):
             yield finding
     with contextlib.ExitStack() as stack:
-        refused = _refused(stack, data)
+        stores = stores_of(data, database or config.store or "")
+        refused = await _refused(stack, stores, data, database or config.store or "")
         if refused:
             yield Finding("bad", "folder", refused, "its databases were not looked at")
         else:
-            stores = RelayStores(data)
-            for name in dict.fromkeys((DATABASE, *stores.names())):
+            for name in dict.fromkeys((DATABASE, *await stores.names())):
                 yield await look_at_store(stores, name)
-        async for finding in look_at_clock(None if refused else data, peers):
+        async for finding in look_at_clock(None if refused else stores, peers):
             yield finding
     yield await look_at_port(data, config)
     for url in config.urls:
         yield await look_at_url(url)
 
 
-def _refused(stack: contextlib.ExitStack, data: Path) -> str:
-    """Why what is in the folder must not be opened; empty when it is held open by `stack`."""
+async def _refused(
+    stack: contextlib.ExitStack, stores: RelayStores, data: Path, database: str
+) -> str:
+    """Why what is there must not or cannot be opened; empty when it is held open by `stack`."""
     try:
-        if holds_any(data):
-            stack.enter_context(open_folder(data))
+        if database or holds_any(data):
+            stack.enter_context(open_folder(data, database))
+            await stores.names()
     except StoreError as error:
         return str(error)
     return ""
@@ -116,7 +120,7 @@ def look_at_proxies(config: RelayConfig) -> Iterator[Finding]:
 
 async def look_at_store(stores: RelayStores, name: str) -> Finding:
     """Is the database sound?"""
-    if not stores.has(name):
+    if not await stores.has(name):
         return Finding("ok", "database", "there is none yet")
     try:
         async with stores.open(name, StoreOptions(read_only=True)) as store:
@@ -124,17 +128,19 @@ async def look_at_store(stores: RelayStores, name: str) -> Finding:
     except NostrError as error:
         advice = "restore a backup (`relay restore`), or export what can be read and import it anew"
         return Finding("bad", "database", str(error), advice)
-    return Finding("ok", "database", f"{stores.location(name)} is sound")
+    return Finding("ok", "database", f"{stores.shown(name)} is sound")
 
 
-async def look_at_clock(data: Path | None, peers: tuple[str, ...]) -> AsyncIterator[Finding]:
-    """Is it right? Events are judged by it. `data`: None where it must not be opened."""
+async def look_at_clock(
+    stores: RelayStores | None, peers: tuple[str, ...]
+) -> AsyncIterator[Finding]:
+    """Is it right? Events are judged by it. `stores`: None where they must not be opened."""
     now = time.time()
     advice = "set it, and keep it right (systemd-timesyncd, chrony)"
     if now < _BORN:
         yield Finding("bad", "clock", f"it says {time.strftime('%Y-%m-%d')}", advice)
         return
-    newest = 0.0 if data is None else await _newest(data)
+    newest = 0.0 if stores is None else await _newest(stores)
     if newest - now > 2 * 900:  # no event comes dated further ahead, unless a keeper lets it
         words = f"an event is dated {newest - now:.0f} seconds ahead: did the clock go back?"
         yield Finding("warn", "clock", words, advice)
@@ -158,9 +164,8 @@ async def look_at_clock(data: Path | None, peers: tuple[str, ...]) -> AsyncItera
         )
 
 
-async def _newest(data: Path) -> float:
-    stores = RelayStores(data)
-    if not stores.has(DATABASE):
+async def _newest(stores: RelayStores) -> float:
+    if not await stores.has(DATABASE):
         return 0.0
     try:
         async with stores.open(DATABASE, StoreOptions(read_only=True)) as store:

@@ -288,21 +288,26 @@ def _lines(file: IO[bytes], most: int) -> Iterator[tuple[bytes, int]]:
 
 
 async def export_events(
-    data: Path, out: IO[bytes], filters: Sequence[Filter] = (), *, sub_relay: str | None = None
+    data: Path,
+    out: IO[bytes],
+    filters: Sequence[Filter] = (),
+    *,
+    sub_relay: str | None = None,
+    database: str = "",
 ) -> int:
     """Write what matches one of `filters` (none: everything) of a sub-relay (None: `/`) to `out`.
 
-    Newest first; limits are not read. Returns how many. Raises StoreError when there is no relay
-    in `data`, InvalidFilter, BrokenPipeError when nobody reads any more.
+    Newest first; limits are not read. `database`: the URL of the one that has the relay, instead of
+    the folder. Returns how many. Raises StoreError when there is no relay, InvalidFilter,
+    BrokenPipeError when nobody reads any more.
     """
-    database = f"{sub_relay or ROOT}.db"
+    name = f"{sub_relay or ROOT}.db"
     count = 0
-    with open_folder(data) as stores:
-        if not stores.has(database):
-            raise StoreError(
-                f"there is no relay in {data}" + (f", room {sub_relay!r}" if sub_relay else "")
-            )
-        async with stores.open(database, StoreOptions(read_only=True)) as store:
+    with open_folder(data, database) as stores:
+        if not await stores.has(name):
+            room = f", room {sub_relay!r}" if sub_relay else ""
+            raise StoreError(f"there is no relay in {stores.place}{room}")
+        async with stores.open(name, StoreOptions(read_only=True)) as store:
             async for events in store.stream(list(filters) or [Filter()]):
                 out.write(b"".join(event.json + b"\n" for event in events))
                 count += len(events)

@@ -14,14 +14,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Final
-
-import msgspec
+from typing import Final, Protocol
 
 from nostr_client.errors import StoreError
-from nostr_client.paths import write_private
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.contract import Compactable, EventStore, Stored, cost
@@ -56,25 +53,31 @@ People = tuple[Collection[str], Collection[str]]
 """Public keys: of those who run the relay, and of its members."""
 
 
-class _Floor(msgspec.Struct, frozen=True):
-    """What is written down: what is older than `floor` (created_at) went for want of room."""
+class Floor(Protocol):
+    """Where it is written down that what is older than `value` (created_at) went for want of room;
+    0: nothing did. All who share the store have one."""
 
-    floor: int = 0
+    @property
+    def value(self) -> int: ...
+
+    async def put(self, value: int) -> None:
+        """Raises StoreError."""
 
 
 class RetentionPolicy:
-    """Of one sub-relay. `note` is the file in which the floor stands; `check` is a policy for what
-    clients publish and for imports.
+    """Of one sub-relay; `check` is a policy for what clients publish and for imports.
 
     `reconfigure` takes other settings over.
     """
 
     def __init__(
-        self, settings: RetentionRules, note: Path, people: Callable[[], People] = lambda: ((), ())
+        self,
+        settings: RetentionRules,
+        floor: Floor,
+        people: Callable[[], People] = lambda: ((), ()),
     ) -> None:
-        self._note = note
         self._people = people
-        self._floor = _read(note)
+        self._floor = floor
         self._standing = 0
         """What stands that is never taken out, in bytes: at most, and what came since."""
         self._weighed_at = -AGES
@@ -91,13 +94,13 @@ class RetentionPolicy:
 
         It holds where it is written, also for a command that was not given the settings.
         """
-        return self._floor
+        return self._floor.value
 
     @property
     def is_on(self) -> bool:
         """Is there anything that is kept out?"""
         settings = self.settings
-        return bool(settings.rules) or self._floor > 0 or settings.gigabytes is not None
+        return bool(settings.rules) or self.floor > 0 or settings.gigabytes is not None
 
     def check(self, incoming: IncomingEvent) -> Verdict:
         """Refuses what would be taken out again, and what never would, where there is no room."""
@@ -173,8 +176,7 @@ class RetentionPolicy:
     async def evict_by_size(self, store: EventStore, now: int) -> int:
         """Take out the oldest where there is too much; returns how many. Raises StoreError."""
         if self.settings.gigabytes is None:
-            if self._floor:
-                self._write(0)
+            await self._write(0)
             return 0
         most = self._most
         size, count = await store.size(), 0
@@ -182,12 +184,12 @@ class RetentionPolicy:
             for spared in self._in_turn():
                 evicted = await store.evict(most_bytes=int(most * _DOWN_TO), spared=spared)
                 count += evicted.events
-                self._write(max(self._floor, min(evicted.floor, now)))
+                await self._write(max(self.floor, min(evicted.floor, now)))
                 size = await store.size()
                 if size.used <= most:
                     break
-        elif size.used < most * _ROOM_AGAIN and self._floor:
-            self._write(0)
+        elif size.used < most * _ROOM_AGAIN:
+            await self._write(0)
         wasteful = size.allocated - size.used > max(_WORTH_IT, most // 10)
         if (size.allocated > most or wasteful) and isinstance(store, Compactable):
             await store.compact()
@@ -218,15 +220,23 @@ class RetentionPolicy:
             self._standing = await store.standing()
             self._weighed_at = now
 
-    def _write(self, floor: int) -> None:
-        self._floor = floor
-        write_private(self._note, msgspec.json.encode(_Floor(floor)))
+    async def _write(self, floor: int) -> None:
+        if floor != self.floor:
+            await self._floor.put(floor)
 
     async def run(
         self, store: EventStore, metrics: Metrics, clock: Callable[[], float] = time.time
     ) -> None:
-        """Look after the store until cancelled."""
+        """Look after the store until cancelled; of those who share it, one at a time takes out."""
         await asyncio.sleep(_FIRST)
+        evicting = partial(self._keep_evicting, store, metrics, clock)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(store.run_alone("retention", evicting))
+            group.create_task(self._keep_weighing(store))
+
+    async def _keep_evicting(
+        self, store: EventStore, metrics: Metrics, clock: Callable[[], float]
+    ) -> None:
         looked = -AGES
         while True:
             try:
@@ -234,15 +244,17 @@ class RetentionPolicy:
                     looked = time.monotonic()
                     metrics.evicted += await self.evict_by_age(store, clock())
                 metrics.evicted += await self.evict_by_size(store, int(clock()))
-                await self.weigh(store)
             except StoreError as error:
                 _log.warning("retention is to be tried again: %s", error)
             await asyncio.sleep(EVERY)
 
-
-def retention_note(data: Path, sub_relay: str) -> Path:
-    """Where the floor of a room of the relay in the folder `data` stands."""
-    return data / f"{sub_relay}.retention.json"
+    async def _keep_weighing(self, store: EventStore) -> None:
+        while True:
+            try:
+                await self.weigh(store)
+            except StoreError as error:
+                _log.warning("how much stands is not known: %s", error)
+            await asyncio.sleep(EVERY)
 
 
 def evictable(event: Event) -> bool:
@@ -257,10 +269,3 @@ def fits(rule: RetentionRule, event: Event) -> bool:
         and event.kind not in rule.except_kinds
         and (not rule.authors or event.pubkey in rule.authors)
     )
-
-
-def _read(note: Path) -> int:
-    try:
-        return msgspec.json.decode(note.read_bytes(), type=_Floor).floor
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return 0  # none yet; and a damaged one only means that some events come twice

@@ -7,6 +7,8 @@
   its files then go to their places, and where it was killed, whoever opens the folder next moves
   what is left.
 - What a database that is gone has left behind would be mixed into a new one of its name.
+- Where all is in a database, the folder has what is one node's own; `elsewhere` says so, and which
+  database that is, so that no command takes the folder for an empty relay.
 - `relay.json` says who runs, and where it listens; `keep` and `users` who wants it to stay.
 """
 
@@ -22,13 +24,16 @@ import msgspec
 
 from nostr_client.errors import FolderInUse, StoreError
 from nostr_client.paths import FolderLock, private_folder, store_error, sync_folder, write_private
+from nostr_client.safe_text import safe_line
 from nostr_client.store.opening import leftovers
+from relays.config.store_url import VARIABLE
 from relays.moderation.opening import LOCK_PATIENCE, relay_lock
-from relays.process.stores import RelayStores
+from relays.process.stores import RelayStores, stores_of
 
 FOLDER_LOCK: Final = "folder.lock"
 PART: Final = ".restore.part"
 RESTORED: Final = ".restored"
+ELSEWHERE: Final = "elsewhere"
 KEEP: Final = "keep"
 USERS: Final = "users"
 """A relay that ends when nobody uses it stays while its folder has a file `keep`, or a lock in the
@@ -65,23 +70,44 @@ def announced(data: Path, relay: RunningRelay) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_folder(data: Path, *, new: bool = False) -> Iterator[RelayStores]:
+def open_folder(data: Path, store: str = "", *, new: bool = False) -> Iterator[RelayStores]:
     """While the block runs, what is in the folder `data` may be opened: nobody restores it.
 
+    `store`: the URL of the database that has the relay instead; then the folder need not be there.
     `new`: it is made if it is missing. Raises StoreError, also for what a restore that was broken
     off, or a database that is gone, has left in it.
     """
+    if store and not new:
+        yield stores_of(data, store)
+        return
     if new:
         private_folder(data)
-    elif not holds_any(data):
-        raise StoreError(f"there is no relay in {data}: one is made when it first runs")
+    if not store:
+        _refuse_a_node(data)
+        if not new and not holds_any(data):
+            raise StoreError(f"there is no relay in {data}: one is made when it first runs")
     with contextlib.suppress(FolderInUse):  # somebody else has just moved it
         if (data / RESTORED).exists():
             with FolderLock(data / FOLDER_LOCK, LOCK_PATIENCE):
                 move_restored(data)
     with FolderLock(data / FOLDER_LOCK, LOCK_PATIENCE, shared=True):
         _refuse_remains(data)
-        yield RelayStores(data)
+        yield stores_of(data, store)
+
+
+def note_node(data: Path, stores: RelayStores) -> None:
+    """Write down in the folder of a node that the relay is elsewhere. Raises StoreError."""
+    if stores.elsewhere:
+        write_private(data / ELSEWHERE, f"{stores.elsewhere}\n".encode())
+
+
+def _refuse_a_node(data: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        place = safe_line((data / ELSEWHERE).read_text("utf-8", "replace"), 300)
+        raise StoreError(
+            f"the relay of {data} is in {place}: say so with --store URL, with --config FILE, or in"
+            f" ${VARIABLE}; to keep another one here, remove {data / ELSEWHERE}"
+        )
 
 
 @contextlib.contextmanager
@@ -139,7 +165,7 @@ def move_restored(data: Path) -> None:
 
 def holds_any(data: Path) -> bool:
     """Is there anything of a relay in the folder? Elsewhere, not even a lock is left behind."""
-    named = any((data / name).exists() for name in (PART, RESTORED))
+    named = any((data / name).exists() for name in (PART, RESTORED, ELSEWHERE))
     return named or next(data.glob("*.db*"), None) is not None
 
 

@@ -18,8 +18,9 @@ from nostr_client.store.contract import EventStore, StoreOptions
 from nostr_client.tasks import first_of
 from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import ROOT, SubRelay, local_urls, sub_relays
+from relays.moderation.floors import open_floor
 from relays.policies.chain import open_policies
-from relays.policies.retention import RetentionPolicy, retention_note
+from relays.policies.retention import RetentionPolicy
 from relays.policies.ruleset import ModerationHooks, Rules
 from relays.process.folder import open_folder, running_relay
 from relays.process.run import service_urls
@@ -44,7 +45,8 @@ class OfflineAccess(msgspec.Struct, frozen=True):
 async def open_offline(
     config: RelayConfig, data: Path, name: str | None = None
 ) -> AsyncIterator[OfflineAccess]:
-    """The sub-relay `name` (None: that at `/`) of the relay in the folder `data`, made if missing.
+    """The sub-relay `name` (None: that at `/`) of the relay in the folder `data`, or where `config`
+    says that it is; made if missing.
 
     Raises ConfigError, StoreError; what the block raises comes as it is.
     """
@@ -54,14 +56,14 @@ async def open_offline(
     urls = frozenset(service_urls(address, sub_relay.config.urls, sub_relay.path))
     try:
         async with (
-            _opened(data) as stores,
+            _opened(data, config.store or "") as stores,
             stores.open_state(service_urls=urls) as state,
             stores.open(sub_relay.database, StoreOptions(service_urls=urls)) as store,
             Verifier() as verifier,
         ):
             retention = RetentionPolicy(
                 sub_relay.config.retention,
-                retention_note(data, sub_relay.name),
+                await open_floor(state, data, sub_relay.name),
                 people=lambda: ({*config.keepers, state.pubkey}, state.roster.members),
             )
             hooks = ModerationHooks(check=state.check)
@@ -76,8 +78,8 @@ async def open_offline(
 
 
 @asynccontextmanager
-async def _opened(data: Path) -> AsyncIterator[RelayStores]:
-    with open_folder(data, new=True) as stores:
+async def _opened(data: Path, store: str) -> AsyncIterator[RelayStores]:
+    with open_folder(data, store, new=True) as stores:
         yield stores
 
 

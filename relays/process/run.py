@@ -25,7 +25,14 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls
 from relays.networks import Networks, is_loopback
 from relays.process.assembly import serve
-from relays.process.folder import RunningRelay, announced, is_wanted, only_relay, open_folder
+from relays.process.folder import (
+    RunningRelay,
+    announced,
+    is_wanted,
+    note_node,
+    only_relay,
+    open_folder,
+)
 from relays.process.reload import ConfigReloader, ConfigSource
 from relays.server.connections import Gate
 from relays.server.listen import listen
@@ -75,7 +82,8 @@ async def run(
     from `source` on SIGHUP and when its file changes. Raises StoreError when the folder is in use
     or cannot be used, ConfigError when the address cannot be listened on.
     """
-    with open_folder(data, new=True) as stores, only_relay(data):
+    with open_folder(data, config.store or "", new=True) as stores, only_relay(data):
+        note_node(data, stores)
         tls = certificate(config.web.tls_certificate, config.web.tls_key)
         token = read_token(config.web.token_file)
         proxies = Proxies(Networks(config.web.trusted_proxies), config.web.trusted_header)
@@ -101,7 +109,7 @@ async def run(
                                 ends or StopConditions(),
                                 reloader,
                                 idle=lambda: server.idle if not is_wanted(data) else 0.0,
-                                ready=lambda: _say(address, data),
+                                ready=lambda: _say(address, stores.place),
                             )
 
 
@@ -157,14 +165,14 @@ def _address(listener: socket.socket, host: str, *, secure: bool) -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _say(address: str, data: Path) -> None:
+def _say(address: str, place: str) -> None:
     # Whoever started the relay may not listen any more, or where he keeps what it says may be full:
     # that is no reason to end.
     with contextlib.suppress(OSError):
         sys.stdout.write(f"{address}\n")
         sys.stdout.flush()
     if sys.stderr.isatty():
-        sys.stderr.write(f"The relay keeps its events in {data}. Ctrl-C ends it.\n")
+        sys.stderr.write(f"The relay keeps its events in {place}. Ctrl-C ends it.\n")
 
 
 async def _until_told_to_stop(

@@ -18,10 +18,11 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay, local_urls, sub_relays
 from relays.engine.relay import Relay
 from relays.moderation.actions import ModerationActions
+from relays.moderation.floors import open_floor
 from relays.moderation.policy_hooks import hooks_of
 from relays.moderation.state import ModerationState
 from relays.policies.chain import Policies, open_policies
-from relays.policies.retention import RetentionPolicy, retention_note
+from relays.policies.retention import RetentionPolicy
 from relays.policies.ruleset import Rules
 from relays.policies.trust import WebOfTrust
 from relays.sync.mirror import Mirrors
@@ -163,7 +164,7 @@ async def open_sub_relay(
     store = shared.stores[sub_relay.name]
     retention = RetentionPolicy(
         sub_relay.config.retention,
-        retention_note(shared.data, sub_relay.name),
+        await open_floor(shared.state, shared.data, sub_relay.name),
         people=actions.people,
     )
     async with open_policies(

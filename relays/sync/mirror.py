@@ -14,9 +14,13 @@ Rules
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.urls import normalize_relay_url
@@ -73,7 +77,12 @@ class Mirrors:
                 for mirror in running.keys() - self._wanted.keys():
                     running.pop(mirror).cancel()
                 for mirror in self._wanted.keys() - running.keys():
-                    running[mirror] = group.create_task(self._run(mirror, self._wanted[mirror]))
+                    running[mirror] = group.create_task(self._take_turns(mirror))
+
+    async def _take_turns(self, mirror: Mirror) -> None:
+        """Do it while nobody else who has the store does it: another node, or `relay mirror`."""
+        urls = self._wanted[mirror]
+        await self._context.store.run_alone(_duty(mirror, urls), partial(self._run, mirror, urls))
 
     async def _run(self, mirror: Mirror, urls: Sequence[str]) -> None:
         # The network, and all that speaks on it: for those alone who mirror.
@@ -101,6 +110,12 @@ class Mirrors:
                 _log.info("mirror of %s ends: %s", peer.url, peer.summary)
             if self._peers.get(mirror) is peers:
                 del self._peers[mirror]
+
+
+def _duty(mirror: Mirror, urls: Collection[str]) -> str:
+    """The name of this mirror, which is the same for all who are to do it."""
+    what = [sorted(urls), mirror.direction, [one.to_dict() for one in mirror.filters]]
+    return f"mirror-{hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:16]}"
 
 
 def check_mirror(mirror: Mirror) -> None:

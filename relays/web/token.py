@@ -7,18 +7,15 @@ lies in a file that only its owner can read, and comes as `Authorization: Bearer
 from __future__ import annotations
 
 import hmac
-import os
-import stat
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 
 from nostr_client.errors import ConfigError
+from relays.config.private_file import read_private
 from relays.web.http_types import HttpRequest, HttpResponse, words
 
 SHORTEST: Final = 32
 """Characters; fewer could be guessed."""
-LONGEST: Final = 4096
 _SCHEME: Final = "bearer"
 
 
@@ -26,14 +23,7 @@ def read_token(path: str | None) -> str:
     """The token in a file; empty where none is asked for. Raises ConfigError."""
     if path is None:
         return ""
-    try:
-        with Path(path).expanduser().open(encoding="ascii") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            token = file.read(LONGEST).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"[web] token_file: {path} cannot be read: {error}") from None
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise ConfigError(f"[web] token_file: others can read {path}: chmod 600 {path}")
+    token = read_private(path, "[web] token_file")
     if len(token) < SHORTEST:
         raise ConfigError(f"[web] token_file: {path} holds fewer than {SHORTEST} characters")
     return token

@@ -16,6 +16,7 @@ from relays.config.relay_config import Membership, Moderation, RelayConfig
 from relays.moderation.actions import ModerationActions
 from relays.moderation.opening import open_state
 from relays.process.stores import RelayStores
+from tests.engines import Engine
 from tests.relays.desk import URL, Desk, OpenDesk
 from tests.relays.serving import Served, serving
 from tests.relays.talk import NOW, OTHER
@@ -77,5 +78,10 @@ async def desk(open_desk: OpenDesk) -> Desk:
 @pytest.fixture(autouse=True)
 def records_of_the_engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test is one of each store's `engine`, the keeper's records are of it, too."""
-    if "engine" in request.fixturenames and request.getfixturevalue("engine") == "memory":
+    if "engine" not in request.fixturenames:
+        return
+    engine: Engine = request.getfixturevalue("engine")
+    if engine == "memory":
         monkeypatch.setattr(RelayStores, "records", "memory:")
+    elif engine.url_of is not None:
+        monkeypatch.setattr(RelayStores, "records", engine.url_of("keeper"))

@@ -10,6 +10,16 @@ from relays.policies.events import for_clients, for_imports
 from relays.policies.ruleset import Rules
 
 
+class PlainFloor:
+    """A floor of retention that stands nowhere."""
+
+    def __init__(self, value: int = 0) -> None:
+        self.value = value
+
+    async def put(self, value: int) -> None:
+        self.value = value
+
+
 def plain_rules(
     limits: Limits | None = None, urls: frozenset[str] = frozenset(), **fields: Any
 ) -> Rules:

@@ -14,7 +14,7 @@ from relays.engine.relay import Relay
 from relays.networks import Networks
 from relays.process.assembly import RelayHost, serve
 from relays.process.run import bind, service_urls
-from relays.process.stores import RelayStores
+from relays.process.stores import stores_of
 from relays.server.connections import Gate, RelayServer
 from relays.server.listen import listen
 from relays.web.proxies import Proxies
@@ -36,8 +36,9 @@ async def serving(
     config: RelayConfig | None = None,
     clock: Callable[[], float] = time.time,
     send_buffer: int | None = None,
+    store: str = "",
 ) -> AsyncIterator[Served]:
-    """A relay over `folder`, which ends with the block.
+    """A relay over `folder`, or a node of one in the database `store`, which ends with the block.
 
     `send_buffer`: bytes that the system takes from it for one client; None: what it likes.
     """
@@ -50,7 +51,7 @@ async def serving(
         def urls_of(room: SubRelay) -> frozenset[str]:
             return frozenset(service_urls(url, room.config.urls, room.path))
 
-        async with serve(config, RelayStores(folder), urls_of, clock=clock) as rooms:
+        async with serve(config, stores_of(folder, store), urls_of, clock=clock) as rooms:
             gate = Gate(Proxies(Networks(config.web.trusted_proxies)), rooms.state.banned_address)
             async with listen(rooms.relays, rooms.site, listener, gate=gate) as server:
                 rooms.state.on_change(server.judge_again)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from nostr_client.errors import StoreError
+from nostr_client.store.postgres.versions import Versions
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -45,48 +45,14 @@ _EVENTS: Final = (
 )
 STEPS: Final[tuple[tuple[str, ...], ...]] = (_EVENTS,)
 """Step n makes version n + 1 of the schema out of version n."""
-VERSION: Final = len(STEPS)
-_LOCK: Final = "SELECT pg_advisory_xact_lock(1852797812, hashtext(current_setting('search_path')))"
-""" "nost": one node at a time looks after the tables."""
-_NEW_SCHEMA: Final = (
-    "SELECT format('CREATE SCHEMA %I', trim(both '\"' from current_setting('search_path')))"
-)
-"""The one that the URL names (`search_path`), where it is not there yet."""
 
 
-async def version_of(db: Connection) -> int:
-    """The version of the tables, 0 for none yet. Raises StoreError for a newer one."""
-    if await db.fetchval("SELECT to_regclass('state')") is None:
-        if await db.fetchval("SELECT to_regclass('event')") is not None:
-            raise StoreError("the database has another program's tables")
-        return 0
-    try:
-        version: int = await db.fetchval("SELECT version FROM state")
-    except Exception as error:
-        if getattr(error, "sqlstate", "") == "42703":  # there is no such column
-            raise StoreError("the database has another program's tables") from None
-        raise
-    if version > VERSION:
-        raise StoreError(
-            f"the store was written by a newer version of this program (format {version},"
-            f" this one knows {VERSION}): please update"
-        )
-    return version
+async def _begin(db: Connection) -> None:
+    sql = "INSERT INTO state VALUES (1, 0, 0, 0, 0, $1)"
+    await db.execute(sql, secrets.token_bytes(32))
 
 
-async def prepare(db: Connection) -> None:
-    """Create or migrate the tables, while others wait. Raises StoreError as `version_of` does."""
-    if await version_of(db) == VERSION:
-        return
-    async with db.transaction():
-        await db.execute(_LOCK)
-        if await db.fetchval("SELECT current_schema()") is None:
-            await db.execute(await db.fetchval(_NEW_SCHEMA))
-        version = await version_of(db)
-        for statement in [s for step in STEPS[version:] for s in step]:
-            await db.execute(statement)
-        if version == 0:
-            await db.execute(
-                "INSERT INTO state VALUES (1, $1, 0, 0, 0, $2)", VERSION, secrets.token_bytes(32)
-            )
-        await db.execute("UPDATE state SET version = $1", VERSION)
+TABLES: Final = Versions("the store", "state", "event", STEPS, _begin)
+VERSION: Final = TABLES.newest
+version_of = TABLES.found
+prepare = TABLES.prepare

@@ -26,9 +26,9 @@ from nostr_client.store.sqlite.opening import (
     retry_locked,
     translated,
 )
-from relays.moderation import records
+from relays.moderation import key_file, records
 from relays.moderation.records import Area, RecordTables
-from relays.moderation.sqlite import key_file, schema
+from relays.moderation.sqlite import schema
 from relays.moderation.sqlite.tables import tables_of
 
 S = TypeVar("S")

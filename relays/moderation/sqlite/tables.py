@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nostr_client.protocol.keys import SecretKey
+from relays.moderation import key_file
 from relays.moderation.records import LogRow, RecordTables, Rule, RuleType
-from relays.moderation.sqlite import key_file, schema
+from relays.moderation.sqlite import schema
 from relays.moderation.sqlite.member_tables import (
     SqliteInviteTable,
     SqliteMemberTable,

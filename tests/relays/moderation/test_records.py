@@ -33,15 +33,25 @@ from relays.moderation.records import (
 from relays.moderation.sqlite.records import SqliteRecords
 from relays.moderation.state import ModerationState
 from relays.policies.verdict import IncomingEvent
+from tests import postgres
 from tests.relays.desk import URL
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-async def kept(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Records]:
-    location = "memory:" if request.param == "memory" else tmp_path
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
+async def location(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str | Path]:
+    """Of records that are empty."""
+    if request.param != "postgres":
+        yield "memory:" if request.param == "memory" else tmp_path
+        return
+    async with postgres.new_schemas() as url_of:
+        yield url_of("keeper")
+
+
+@pytest.fixture
+async def kept(location: str | Path) -> AsyncIterator[Records]:
     async with open_records(location) as found:
         yield found
 

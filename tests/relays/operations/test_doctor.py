@@ -141,10 +141,11 @@ async def test_a_clock_that_is_wrong(
 
     async with open_store(tmp_path / DATABASE) as store:
         await store.save([note(at=2**34)])
-    found = [one async for one in doctor.look_at_clock(tmp_path, ())]
+    found = [one async for one in doctor.look_at_clock(RelayStores(tmp_path), ())]
     assert [one.level for one in found] == ["warn", "ok"]
     monkeypatch.setattr(doctor, "_difference", far)
-    found = [one async for one in doctor.look_at_clock(tmp_path / "none", ("wss://x",))]
+    none = RelayStores(tmp_path / "none")
+    found = [one async for one in doctor.look_at_clock(none, ("wss://x",))]
     assert [one.level for one in found] == ["bad"]
 
 

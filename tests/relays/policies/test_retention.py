@@ -15,16 +15,27 @@ from nostr_client.store.contract import EventStore, Evicted, Size
 from nostr_client.store.opening import open_store
 from nostr_client.store.sqlite import maintenance as store_keeping
 from relays.config.relay_config import RetentionRule, RetentionRules
+from relays.moderation.floors import open_floor
+from relays.moderation.opening import open_state
 from relays.policies.retention import RetentionPolicy
 from relays.policies.verdict import IncomingEvent, SourceType
+from tests.relays.rules import PlainFloor
 from tests.relays.talk import KEY, NOW, OTHER, note
 
 DAY = 86_400
 ME = KEY.public_key.hex
 
 
+FLOORS: dict[Path, PlainFloor] = {}
+
+
+def floor_of(tmp_path: Path) -> PlainFloor:
+    """That of all policies of one test."""
+    return FLOORS.setdefault(tmp_path, PlainFloor())
+
+
 def keeping(tmp_path: Path, *rules: RetentionRule, **settings: Any) -> RetentionPolicy:
-    return RetentionPolicy(RetentionRules(rules=rules, **settings), tmp_path / "retention.json")
+    return RetentionPolicy(RetentionRules(rules=rules, **settings), floor_of(tmp_path))
 
 
 async def enforced(rules: RetentionPolicy, store: EventStore, now: float) -> int:
@@ -183,7 +194,7 @@ KEEPER, MEMBER, STRANGER = (SecretKey(bytes([number]) * 32) for number in (1, 2,
 def peopled(tmp_path: Path, **settings: Any) -> RetentionPolicy:
     people = (KEEPER.public_key.hex,), (MEMBER.public_key.hex,)
     found = RetentionRules(gigabytes=0.002, **settings)
-    return RetentionPolicy(found, tmp_path / "retention.json", people=lambda: people)
+    return RetentionPolicy(found, floor_of(tmp_path), people=lambda: people)
 
 
 def written(by: SecretKey, count: int, kind: int = 1, at: int = NOW) -> list[Event]:
@@ -254,7 +265,23 @@ async def test_what_is_never_taken_out_has_a_part_of_the_room(tmp_path: Path) ->
         assert accepted(rules, profile)
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"floor":"x"}', b"\xff"])
-def test_a_damaged_note(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "retention.json").write_bytes(text)
-    assert keeping(tmp_path, gigabytes=1).floor == 0
+@pytest.mark.parametrize(
+    ("text", "floor"),
+    [(b'{"floor":7}', 7), (b"", 0), (b"{", 0), (b'{"floor":"x"}', 0), (b"\xff", 0)],
+)
+async def test_what_an_older_version_noted_is_taken_over(
+    tmp_path: Path, text: bytes, floor: int
+) -> None:
+    note = tmp_path / "events.retention.json"
+    note.write_bytes(text)
+    async with open_state("memory:") as state, open_state(tmp_path) as another:
+        assert (await open_floor(state, tmp_path, "events")).value == floor
+        assert not note.exists()
+        assert (await open_floor(state, tmp_path, "events")).value == floor
+        assert (await open_floor(state, tmp_path, "inbox")).value == 0
+        held = await open_floor(another, tmp_path, "events")
+        await held.put(9)
+        assert held.value == 9
+    async with open_state(tmp_path) as again:
+        note.write_bytes(text)
+        assert (await open_floor(again, tmp_path, "events")).value == 9

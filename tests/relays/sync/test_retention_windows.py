@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +12,7 @@ from relays.policies.retention import RetentionPolicy
 from relays.policies.verdict import IncomingEvent
 from relays.sync.retention_windows import STAYING, worth_comparing
 from tests.relays import talk
+from tests.relays.rules import PlainFloor
 
 NOW = 1_750_000_000
 DAY = 86_400
@@ -27,13 +26,8 @@ EVENTS = [
 ]
 
 
-def keeping(
-    settings: RetentionRules, floor: int = 0, folder: Path | None = None
-) -> RetentionPolicy:
-    note = (folder or Path("/nowhere")) / "note.json"
-    if floor:
-        note.write_text(f'{{"floor":{floor}}}')
-    return RetentionPolicy(settings, note)
+def keeping(settings: RetentionRules, floor: int = 0) -> RetentionPolicy:
+    return RetentionPolicy(settings, PlainFloor(floor))
 
 
 def kept(events: list[Event], keep: RetentionPolicy) -> list[Event]:
@@ -73,10 +67,10 @@ def test_nothing_that_is_kept_is_left_out(
         assert filter.matches(event) or not matches_any(parts, event)
 
 
-def test_what_is_not_kept_is_left_out(tmp_path: Path) -> None:
+def test_what_is_not_kept_is_left_out() -> None:
     old_notes = [event for event in EVENTS if event.kind in (1, 7)]
     by_rule = keeping(RetentionRules(rules=(RetentionRule(days=50),)))
-    by_size = keeping(RetentionRules(gigabytes=1.0), NOW - 50 * DAY, tmp_path)
+    by_size = keeping(RetentionRules(gigabytes=1.0), NOW - 50 * DAY)
     for keep in (by_rule, by_size):
         for filter in (Filter(), Filter.of(kinds=[1, 7]), Filter.of(kinds=[0, 1, 7])):
             parts = worth_comparing(filter, keep, NOW)

@@ -1,0 +1,1 @@
+"""The keeper's records in PostgreSQL, in a schema of their own: one truth for all nodes."""
