@@ -688,6 +688,22 @@ class PagesAtOnce(Protocol):
 
 
 @runtime_checkable
+class PassesOn(Protocol):
+    """An engine that carries what is not stored (ephemeral events) to whoever else has it open."""
+
+    async def pass_on(self, events: Sequence[Event]) -> None:
+        """Others hear it who hear now (`hear_passing`); it is kept nowhere, and nobody says who
+        did. Raises StoreError."""
+
+    def hear_passing(
+        self, hear: Callable[[Sequence[Event]], None]
+    ) -> AbstractAsyncContextManager[None]:
+        """Call `hear` on the loop with what others pass on, and never with one's own; `hear` must
+        be quick and raise nothing."""
+        ...
+
+
+@runtime_checkable
 class FindsAsTyped(Protocol):
     """An engine that finds what is still being typed: the last word may be the beginning of one.
 

@@ -5,6 +5,11 @@
 | `memory:` | none: all in this process's memory, new and empty at each opening |
 | `postgresql://host/database` | PostgreSQL: the extra `postgres` |
 | a path, or `sqlite:///` and a whole one | SQLite, in that file |
+
+A PostgreSQL database may have several hosts, `postgresql://one,two/nostr`: whichever of them is the
+primary takes what is written, and without one the others answer what they can. `search_path=` names
+the schema that is the store. `replicas=three,four:5433` names standbys that answer questions: each
+only when it has replayed the last commit that this node knows of, else the primary does.
 """
 
 from __future__ import annotations

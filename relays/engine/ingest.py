@@ -322,15 +322,20 @@ class IngestPipeline:
             self._answered()
 
     def _pass_on(self, job: _IngestJob) -> None:
-        id = job.event.id
-        if id in self._passed_on:
+        if not self.is_new(job.event):
             self._settle(job, True, _DUPLICATE)
             return
-        self._passed_on[id] = None
-        if len(self._passed_on) > REMEMBERED:
-            del self._passed_on[next(iter(self._passed_on))]
         self._settle(job, True, "")
         self._send_on(job.event)
+
+    def is_new(self, event: Event) -> bool:
+        """Was this event, which is not stored, not passed on yet? It counts as such from now on."""
+        if event.id in self._passed_on:
+            return False
+        self._passed_on[event.id] = None
+        if len(self._passed_on) > REMEMBERED:
+            del self._passed_on[next(iter(self._passed_on))]
+        return True
 
     def _settle_all(self, batch: list[_IngestJob], accepted: bool, reason: str) -> None:
         for job in batch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final
 
@@ -36,6 +36,7 @@ from relays.engine.frames import event_frame, ok_frame
 from relays.engine.ingest import IngestPipeline, Verify
 from relays.engine.negentropy import Reconciler
 from relays.engine.negentropy_reads import NegentropyReads
+from relays.engine.passing import PassingOn
 from relays.engine.queries import ClientQueries, QueryScheduler, StoredQuery
 from relays.engine.session import RelaySession
 from relays.policies.ruleset import Rules
@@ -64,6 +65,7 @@ class Relay:
         self.rules = rules
         self._clock = clock
         self._pipeline = IngestPipeline(store, verify, rules, self._pass_on, self._answered)
+        self._others = PassingOn(store, self._hear_passing)
         self._queries = QueryScheduler(
             store,
             rules,
@@ -120,6 +122,7 @@ class Relay:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pipeline.run())
+            group.create_task(self._others.run())
             group.create_task(self._queries.run())
             group.create_task(self._negentropy_reads.run())
             group.create_task(self._expire())
@@ -329,6 +332,14 @@ class Relay:
     def _pass_on(self, event: Event) -> None:
         """An event that is not stored."""
         self._fan_out(UNSTORED, event)
+        self._others.pass_on(event)
+
+    def _hear_passing(self, events: Sequence[Event]) -> None:
+        """The same, from another process on this store."""
+        for event in events:
+            if self._pipeline.is_new(event):
+                self._fan_out(UNSTORED, event)
+        self.flush()
 
     def _fan_out(self, seq: int, event: Event) -> None:
         frames: dict[str, bytes] = {}

@@ -1,19 +1,24 @@
-"""Connections to one database: some that read, one that writes, and what goes wrong in our words.
+"""Connections to one database: to its primary, which alone takes what is written, and to standbys
+that answer questions; and what goes wrong, in our words.
 
-`asyncpg` does its work on the loop. A read that takes too long, or whose caller has gone, is
-cancelled on the server too.
+A read that takes too long, or whose caller has gone, is cancelled on the server too; and where
+nobody is left to cancel it, it ends there by itself, somewhat later.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from nostr_client.errors import QueryTimeout, StoreError, StoreFull
 from nostr_client.redact import redacted
 from nostr_client.store.contract import Priority
+from nostr_client.store.postgres.addresses import Address, Host, address_of
+from nostr_client.store.postgres.lanes import Lane
 
 try:
     import asyncpg
@@ -23,21 +28,26 @@ except ImportError as error:  # an extra
     ) from error
 
 if TYPE_CHECKING:
-    from asyncpg import Connection, Pool
+    from asyncpg import Connection
 
 T = TypeVar("T")
 Ask = Callable[["Connection"], Awaitable[T]]
 
 READERS: Final = {Priority.NORMAL: 3, Priority.BACKGROUND: 1}
-"""Connections that read, of each priority."""
-CONNECT_LIMIT: Final = 10.0
-"""Seconds for a new connection."""
+"""Connections to each server that read, of each priority."""
+CONNECT_LIMIT: Final = 5.0
+"""Seconds for a new connection to one server."""
 WRITE_LIMIT: Final = 30.0
 """Seconds that a transaction may take, with the wait for others."""
 PREPARE_LIMIT: Final = 3600.0
 """Seconds for tables that become those of a newer version."""
-QUEUE_LIMIT: Final = 30.0
-"""Seconds that a read waits for its turn."""
+REST: Final = 1.0
+"""Seconds for which a server that was not reached is not asked, where another is there."""
+SECOND_LINE: Final = 5.0
+"""Seconds after which the server ends what we should have ended."""
+LEFT: Final = 1.0
+"""Seconds between two looks of a busy server whether we are still there."""
+_ALWAYS: Final = {"application_name": "nostr-client", "jit": "off"}
 _FOR_READING: Final = {
     # Few plans, all by an index that has the order that is wanted: see `filter_sql`.
     **dict.fromkeys(("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off"),
@@ -45,48 +55,92 @@ _FOR_READING: Final = {
     "plan_cache_mode": "force_generic_plan",
     "default_transaction_read_only": "on",
 }
+_FOR_WRITING: Final = {
+    # A node that stands still must not hold up the others.
+    "lock_timeout": f"{WRITE_LIMIT:.0f}s",
+    "idle_in_transaction_session_timeout": f"{WRITE_LIMIT:.0f}s",
+}
+_FOR_SAYING: Final = _FOR_WRITING | {"synchronous_commit": "off"}
 _FULL: Final = ("53100", "53200")
+_ELSEWHERE: Final = ("08", "57P0", "53300")
+"""SQLSTATEs that begin so: another server may answer, or this one later."""
+
+
+class ServerUnreachable(StoreError):
+    """This server does not answer now; another may."""
+
+
+class Server:
+    """One, or whichever of several, that is asked; `lags`: it may not have seen the last commits
+    yet."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], *, lags: bool) -> None:
+        self._connect = connect
+        self._lags = lags
+        self._seq = 0
+        """What it has replayed, at least."""
+        self._rests_until = 0.0
+        self.lanes = {priority: Lane(self._connected, most) for priority, most in READERS.items()}
+
+    async def _connected(self) -> Connection:
+        self._seq = 0  # it may be another by now
+        return await self._connect()
+
+    @property
+    def rests(self) -> bool:
+        """Was it not reached just now?"""
+        return time.monotonic() < self._rests_until
+
+    def rest(self) -> None:
+        """It was not."""
+        self._rests_until = time.monotonic() + REST
+
+    async def ask(self, db: Connection, ask: Ask[T], seen: int | None) -> T:
+        """Raises ServerUnreachable where it has not seen the commit `seen` yet."""
+        if self._lags and seen is not None and self._seq < seen:
+            self._seq = int(await db.fetchval("SELECT seq FROM state"))
+            if self._seq < seen:
+                raise ServerUnreachable("no server that is reached has seen the last commits yet")
+        return await ask(db)
 
 
 class Connections:
     """Opened by `open`."""
 
-    def __init__(self, url: str, pool: Pool, time_limit: float) -> None:
-        self._url = url
-        self._pool = pool
+    def __init__(self, address: Address, time_limit: float, *, writes: bool) -> None:
+        self._address = address
         self._time_limit = time_limit
-        self._lanes = {lane: asyncio.Semaphore(most) for lane, most in READERS.items()}
-        self._writing = asyncio.Lock()
-        self._writer: Connection | None = None
+        self.writes = writes
+        """Is the primary wanted? Else whichever server answers is taken for it."""
+        self._session = _FOR_READING | {"statement_timeout": _milliseconds(time_limit)}
+        self._primary = Server(partial(self._reader, address.hosts, writes), lags=False)
+        self._replicas = [
+            Server(partial(self._reader, [host], False), lags=True) for host in address.replicas
+        ]
+        self._standby = Server(partial(self._reader, address.hosts, False), lags=True)
+        """Any of the primary's hosts, where it is not reached."""
+        self._turn = 0
+        self._writer = Lane(partial(self.connect, _FOR_WRITING), 1)
+        self._speaker = Lane(partial(self.connect, _FOR_SAYING), 1)
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, url: str, time_limit: float) -> AsyncIterator[Self]:
-        """Raises StoreError where the database is not reached. `time_limit`: seconds of a read."""
-        with said(url):
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=sum(READERS.values()),
-                timeout=CONNECT_LIMIT,
-                reset=_as_it_is,
-                max_inactive_connection_lifetime=0,
-                statement_cache_size=400,
-                server_settings=settings(_FOR_READING),
-            )
-        self = cls(url, pool, time_limit)
+    async def open(cls, url: str, time_limit: float, *, writes: bool = True) -> AsyncIterator[Self]:
+        """`time_limit`: seconds of a read. Raises StoreError for what is no address."""
+        self = cls(address_of(url), time_limit, writes=writes)
         try:
             yield self
         finally:
-            if self._writer is not None:
-                self._writer.terminate()
-            pool.terminate()
+            servers = (self._primary, self._standby, *self._replicas)
+            lanes = [lane for server in servers for lane in server.lanes.values()]
+            lanes += [self._writer, self._speaker]
+            await asyncio.gather(*(lane.close() for lane in lanes))
 
     async def prepare(self, act: Ask[T]) -> T:
         """What `act` does on a connection of its own, which then ends. Raises StoreError."""
-        db = await self.connect()
+        db = await self.connect(_FOR_WRITING | {"lock_timeout": "0"})
         try:
-            with said(self._url):
+            with said(self._address.url):
                 async with asyncio.timeout(PREPARE_LIMIT):
                     return await act(db)
         except TimeoutError:
@@ -96,45 +150,78 @@ class Connections:
 
     async def connect(self, session: dict[str, str] | None = None) -> Connection:
         """One's own, to the database that takes what is written. Raises StoreError."""
-        given = settings({"lock_timeout": f"{WRITE_LIMIT:.0f}s"} | (session or {}))
-        connecting = asyncio.ensure_future(
-            asyncpg.connect(
-                self._url,
-                timeout=CONNECT_LIMIT,
-                target_session_attrs="primary",
-                server_settings=given,
-            )
-        )
-        with said(self._url):
+        return await self._connect(self._address.hosts, self.writes, session or {})
+
+    async def _reader(self, hosts: Sequence[Host], primary: bool) -> Connection:
+        return await self._connect(hosts, primary, self._session)
+
+    async def _connect(
+        self, hosts: Sequence[Host], primary: bool, session: dict[str, str]
+    ) -> Connection:
+        """To the first of `hosts` that will do. Raises StoreError."""
+        failed = ServerUnreachable("")
+        for name, port in hosts:
             try:
-                return await asyncio.shield(connecting)
-            except asyncio.CancelledError:
-                # What is cut off half-way would be left open: its end is waited for.
-                await asyncio.wait([connecting], timeout=CONNECT_LIMIT)
-                if connecting.done() and connecting.exception() is None:
-                    connecting.result().terminate()
-                raise
+                with said(self._address.url):
+                    return await _whole(
+                        asyncpg.connect(
+                            self._address.url,
+                            host=name,
+                            port=port,
+                            timeout=CONNECT_LIMIT,
+                            statement_cache_size=400,
+                            target_session_attrs="primary" if primary else "any",
+                            server_settings=_ALWAYS | session,
+                        )
+                    )
+            except ServerUnreachable as error:
+                failed = error
+        raise failed
 
     async def read(
         self,
         ask: Ask[T],
         priority: Priority = Priority.NORMAL,
         time_limit: float | None = None,
+        seen: int | None = None,
     ) -> T:
-        """What `ask` finds. Raises StoreError, QueryTimeout."""
-        lane = self._lanes[priority]
+        """What `ask` finds: at the primary, or, where `seen` is given, at any server that has seen
+        that commit. Raises StoreError, QueryTimeout.
+        """
+        limit = self._time_limit if time_limit is None else time_limit
+        if limit > self._time_limit:
+            return await self._read_long(ask, limit)
+        failed = StoreError("")
+        for server in self._servers(priority, seen):
+            try:
+                with said(self._address.url):
+                    async with server.lanes[priority].connection() as db:
+                        return await _within(server.ask(db, ask, seen), limit)
+            except ServerUnreachable as error:
+                server.rest()
+                failed = error
+        raise failed
+
+    def _servers(self, priority: Priority, seen: int | None) -> list[Server]:
+        """Those that may answer, in the order in which they are asked."""
+        if seen is None:
+            return [self._primary]
+        self._turn += 1
+        at = self._turn % len(self._replicas) if self._replicas else 0
+        replicas = self._replicas[at:] + self._replicas[:at]
+        found = [server for server in replicas if not server.lanes[priority].busy]
+        found += [self._primary, self._standby]
+        return [server for server in found if not server.rests] or found
+
+    async def _read_long(self, ask: Ask[T], limit: float) -> T:
+        """What takes longer than a read may has a connection of its own."""
+        session = self._session | {"statement_timeout": _milliseconds(limit)}
+        db = await self._connect(self._address.hosts, self.writes, session)
         try:
-            await asyncio.wait_for(lane.acquire(), QUEUE_LIMIT)
-        except TimeoutError:
-            raise StoreError(f"no turn to read came within {QUEUE_LIMIT:.0f} s") from None
-        try:
-            with said(self._url):
-                async with self._pool.acquire(timeout=CONNECT_LIMIT) as db:
-                    return await _within(
-                        ask(db), self._time_limit if time_limit is None else time_limit
-                    )
+            with said(self._address.url):
+                return await _within(ask(db), limit)
         finally:
-            lane.release()
+            db.terminate()
 
     async def write(self, act: Ask[T]) -> T:
         """What `act` comes to, in a transaction of its own: all of it is durable on return, or
@@ -143,20 +230,23 @@ class Connections:
         Raises StoreError: where the connection ended with the transaction, nobody knows whether it
         was done.
         """
-        async with self._writing:
-            with said(self._url):
-                if self._writer is None or self._writer.is_closed():
-                    self._writer = await self.connect()
+        return await self._transact(self._writer, act)
+
+    async def say(self, act: Ask[T]) -> T:
+        """As `write`, of what nobody keeps, and beside it."""
+        return await self._transact(self._speaker, act)
+
+    async def _transact(self, lane: Lane, act: Ask[T]) -> T:
+        with said(self._address.url):
+            async with lane.connection() as db:
                 try:
-                    async with asyncio.timeout(WRITE_LIMIT), self._writer.transaction():
-                        return await act(self._writer)
+                    async with asyncio.timeout(WRITE_LIMIT):
+                        await db.execute("BEGIN")
+                        result = await act(db)
+                        await db.execute("COMMIT")
+                        return result
                 except TimeoutError:
                     raise StoreError(f"not written within {WRITE_LIMIT:.0f} s") from None
-
-
-def settings(more: dict[str, str]) -> dict[str, str]:
-    """Of a session."""
-    return {"application_name": "nostr-client", "jit": "off", **more}
 
 
 @contextlib.contextmanager
@@ -167,11 +257,54 @@ def said(url: str) -> Iterator[None]:
     except asyncpg.QueryCanceledError:
         raise QueryTimeout("the question was too broad to be answered in time") from None
     except asyncpg.PostgresError as error:
-        kind = StoreFull if error.sqlstate in _FULL else StoreError
+        state = str(error.sqlstate)
+        kind: type[StoreError] = StoreError
+        if state in _FULL:
+            kind = StoreFull
+        elif state.startswith(_ELSEWHERE):
+            kind = ServerUnreachable
         raise kind(f"PostgreSQL: {error}") from None
+    except asyncpg.TargetServerAttributeNotMatched:
+        raise ServerUnreachable(
+            f"PostgreSQL at {redacted(url)} takes nothing that is to be written: a standby?"
+        ) from None
     except (asyncpg.InterfaceError, OSError) as error:
         what = str(error) or type(error).__name__
-        raise StoreError(f"PostgreSQL at {redacted(url)} is not reached: {what}") from None
+        raise ServerUnreachable(
+            f"PostgreSQL at {redacted(url)} is not reached: {redacted(what)}"
+        ) from None
+
+
+async def _whole(connecting: Awaitable[Connection]) -> Connection:
+    """The connection, which is closed where nobody waits for it any more: cut off half-way, it
+    would be left open."""
+
+    async def connect() -> Connection:
+        db = await connecting
+        await _end_with_us(db)
+        return db
+
+    task = asyncio.ensure_future(connect())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=2 * CONNECT_LIMIT)
+        if task.done() and not task.cancelled() and task.exception() is None:
+            task.result().terminate()
+        raise
+
+
+async def _end_with_us(db: Connection) -> None:
+    """A server that can tell ends what it does for a client that is not there any more."""
+    sql = "SELECT set_config('client_connection_check_interval', $1, false)"
+    try:
+        async with asyncio.timeout(CONNECT_LIMIT):
+            await db.fetchval(sql, f"{LEFT * 1000:.0f}")
+    except (asyncpg.InvalidParameterValueError, asyncpg.UndefinedObjectError):
+        pass  # it cannot
+    except BaseException:
+        db.terminate()
+        raise
 
 
 async def _within(asked: Awaitable[T], seconds: float) -> T:
@@ -182,5 +315,5 @@ async def _within(asked: Awaitable[T], seconds: float) -> T:
         raise QueryTimeout("the question was too broad to be answered in time") from None
 
 
-async def _as_it_is(_: Any) -> None:
-    """Nothing that a reader does changes its session."""
+def _milliseconds(limit: float) -> str:
+    return f"{round((limit + SECOND_LINE) * 1000)}"

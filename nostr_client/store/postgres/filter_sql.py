@@ -24,6 +24,8 @@ MERGED: Final = 64
 """Segments that are merged in their order; of more, each gives as many as are wanted."""
 SCANNED: Final = 8
 """So many entries of anybody are looked at for each that is wanted of many authors."""
+LISTED: Final = 16
+"""Longer lists are hashed."""
 _PROBE_DEPTH: Final = 200
 _PUBKEY_AT: Final = 84
 """Where in `Event.json` it begins, counted from 1."""
@@ -46,6 +48,7 @@ _LEAVES: Final = (
     " AND w.created_at = o.created_at AND w.tie = o.tie AND w.seq = o.seq))))"
 )
 _UNLIMITED: Final = 2**40
+_MANY: Final = 5000
 
 
 def leaves(seq: str) -> str:
@@ -81,11 +84,25 @@ class Walk(NamedTuple):
     def segments(self) -> int:
         return prod(map(len, self.keys))
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of the keys, as the text of a union has them."""
+        return tuple(_rounded(len(values)) for values in self.keys)
+
+    @property
+    def is_merged(self) -> bool:
+        """Are its segments few enough to be read side by side?"""
+        return self.by in _MERGEABLE and prod(self.sizes) <= MERGED
+
 
 def walk(f: Filter, keys: IndexKeys, after: Cursor = NEWEST, choice: Choice | None = None) -> Walk:
     """How to answer `f`, which is not empty, from `after` on; `choice` is one of `choices`."""
     by, columns, left = index_for(f, keys, choice)
-    rest: list[tuple[str, list[Any]]] = [(name, list(values)) for name, values in left if values]
+    rest: list[tuple[str, list[Any]]] = [
+        ("many authors" if name == "author" and len(values) > LISTED else name, list(values))
+        for name, values in left
+        if values
+    ]
     if isinstance(f, FilterOf):
         people = [keys.tag("p", pubkey) for pubkey in f.reader]
         if DIRECT_MESSAGE in f.hidden:
@@ -109,7 +126,10 @@ def page(w: Walk, limit: int | None, now: int, *, alive: bool) -> BoundQuery:
     With `alive`, what has expired or vanished is left out, at some cost; without it is not, so that
     the caller asks again if anything has.
     """
-    return BoundQuery(_page_text(_in_order(w, alive)), _bound(w, limit, now))
+    text = _found_text(_in_order(w, limit, alive))
+    if w.by is not Index.TAG and w.is_merged:  # whose entries are rows of `event` themselves
+        text = _carried_text(_merged_text(w.by, w.sizes, w.rest, alive, True))
+    return BoundQuery(text, _bound(w, limit, now))
 
 
 def scan(w: Walk, limit: int, now: int) -> BoundQuery | None:
@@ -126,22 +146,20 @@ def scan(w: Walk, limit: int, now: int) -> BoundQuery | None:
     many = f"${_FREE + len(w.keys) + len(w.values)}::bigint"
     kinds = len(w.keys[1]) if w.by is Index.AUTHOR else 0
     branches = [
-        f"SELECT {_PLACE}, t.author FROM event t WHERE {_RANGE}{rest}"
+        f"(SELECT {_PLACE}, t.author, t.json FROM event t WHERE {_RANGE}{rest}"
         + (f" AND t.kind = (${_FREE + 1}::int[])[{n + 1}]" if kinds else "")
+        + f" {_ORDER})"
         for n in range(_rounded(kinds) if kinds else 1)
     ]
     newest = f"{' UNION ALL '.join(branches)} {_ORDER} LIMIT {many}"
-    keys = (
-        f"SELECT created_at, tie, seq FROM ({newest}) n"
-        f" WHERE author = ANY(${_FREE}::bigint[]) {_ORDER} {_LIMIT}"
-    )
-    return BoundQuery(_page_text(keys), [*_bound(w, limit, now), SCANNED * limit])
+    keys = f"SELECT json FROM ({newest}) n WHERE {_among('author', _FREE)} {_ORDER} {_LIMIT}"
+    return BoundQuery(_carried_text(keys), [*_bound(w, limit, now), SCANNED * limit])
 
 
 def places(w: Walk, limit: int | None, now: int, *, alive: bool) -> BoundQuery:
     """Rows, newest first, of created_at, tie, seq, the id as text in bytes, bytes of JSON, and
     whether anything here is gone (see `page`)."""
-    return BoundQuery(_places_text(_in_order(w, alive)), _bound(w, limit, now))
+    return BoundQuery(_places_text(_in_order(w, limit, alive)), _bound(w, limit, now))
 
 
 def count(walks: Sequence[Walk], now: int) -> BoundQuery:
@@ -167,22 +185,29 @@ def sketch(w: Walk, offset: int, now: int) -> BoundQuery:
     return BoundQuery(text, [*_bound(w, None, now), offset])
 
 
-def probe(choice: Choice) -> BoundQuery:
-    """One row: how many entries these segments have, counted no further than is worth while."""
-    table = "tag" if choice.by is Index.TAG else "event"
-    columns = ("key",) if choice.by is Index.TAG else ("author", "kind")
-    sides = [f"unnest(${n + 1}::{_TYPES[c]}[]) AS s{n}" for n, c in enumerate(columns)]
-    sides = sides[: len(choice.keys)]
-    named = " AND ".join(f"t.{columns[n]} = s{n}" for n in range(len(choice.keys)))
-    text = (
-        f"SELECT coalesce(sum(n), 0) FROM {' CROSS JOIN '.join(sides)} CROSS JOIN LATERAL"
-        f" (SELECT count(*) AS n FROM (SELECT 1 FROM {table} t WHERE {named}"
-        f" LIMIT {_PROBE_DEPTH}) c) d"
-    )
-    return BoundQuery(text, [list(keys) for keys in choice.keys])
+def probe(choices: Sequence[Choice]) -> BoundQuery:
+    """One row: how many entries the segments of each have, counted no further than is worth
+    while."""
+    values: list[Any] = []
+    texts = []
+    for choice in choices:
+        table = "tag" if choice.by is Index.TAG else "event"
+        columns = ("key",) if choice.by is Index.TAG else ("author", "kind")[: len(choice.keys)]
+        sides = [
+            f"unnest(${len(values) + n}::{_TYPES[c]}[]) AS s{n}" for n, c in enumerate(columns, 1)
+        ]
+        named = " AND ".join(f"t.{column} = s{n}" for n, column in enumerate(columns, 1))
+        texts.append(
+            f"(SELECT coalesce(sum(n), 0)::int FROM {' CROSS JOIN '.join(sides)} CROSS JOIN LATERAL"
+            f" (SELECT count(*) AS n FROM (SELECT 1 FROM {table} t WHERE {named}"
+            f" LIMIT {_PROBE_DEPTH}) c) d)"
+        )
+        values += [list(keys) for keys in choice.keys]
+    return BoundQuery(f"SELECT {', '.join(texts)}", values)
 
 
 _TYPES: Final = {"key": "bigint", "author": "bigint", "kind": "int"}
+_MERGEABLE: Final = (Index.TAG, Index.AUTHOR, Index.KIND, Index.TIME)
 _COLUMNS: Final = {
     Index.TAG: ("key",),
     Index.AUTHOR: ("author", "kind"),
@@ -206,19 +231,24 @@ def _found(w: Walk) -> list[Any]:
     return [list(w.words)] if w.by is Index.SEARCH else []
 
 
-def _in_order(w: Walk, alive: bool) -> str:
+def _in_order(w: Walk, limit: int | None, alive: bool) -> str:
     """SELECT of (created_at, tie, seq), newest first, up to the limit."""
     if w.by in (Index.IDS, Index.SEARCH):
         return f"{_flat_text(w.by, 0, w.rest, alive)} {_ORDER} {_LIMIT}"
-    sizes = tuple(_rounded(len(values)) for values in w.keys)
-    if w.by in (Index.TAG, Index.AUTHOR, Index.KIND, Index.TIME) and prod(sizes) <= MERGED:
-        return _merged_text(w.by, sizes, w.rest, alive)
-    return _queued_text(w.by, len(w.keys), w.rest, alive)
+    if w.is_merged:
+        return _merged_text(w.by, w.sizes, w.rest, alive)
+    if limit is None or limit >= _MANY:
+        return _queued_text(w.by, len(w.keys), w.rest, alive)
+    return _narrowed_text(w.by, len(w.keys), w.rest, alive)
 
 
 @lru_cache(maxsize=512)
-def _merged_text(by: Index, sizes: tuple[int, ...], rest: tuple[str, ...], alive: bool) -> str:
-    """A union whose branches are read side by side, each in its index's order."""
+def _merged_text(
+    by: Index, sizes: tuple[int, ...], rest: tuple[str, ...], alive: bool, carried: bool = False
+) -> str:
+    """A union whose branches are read side by side, each in its index's order; with `carried`,
+    their JSON comes along."""
+    columns_of = f"{_PLACE}, t.json" if carried else _PLACE
     table, columns = ("tag" if by is Index.TAG else "event"), _COLUMNS[by]
     conditions = _rest(by, rest, alive, _FREE + len(sizes))
     branches = []
@@ -229,10 +259,13 @@ def _merged_text(by: Index, sizes: tuple[int, ...], rest: tuple[str, ...], alive
                 f"t.{columns[n]} = (${_FREE + n}::{_TYPES[columns[n]]}[])[{left % size + 1}] AND "
             )
             left //= size
-        branches.append(f"SELECT {_PLACE} FROM {table} t WHERE {named}{_RANGE}{conditions}")
+        branches.append(f"SELECT {columns_of} FROM {table} t WHERE {named}{_RANGE}{conditions}")
+    if len(branches) == 1:
+        return f"{branches[0]} {_ORDER} {_LIMIT}"
+    # Without its own order, a branch would be read to its end, and all of them sorted.
+    joined = " UNION ALL ".join(f"({branch} {_ORDER})" for branch in branches)
     # An event may stand in several segments of tags, but in one only of the others.
-    joined = " UNION ALL ".join(branches)
-    if by is Index.TAG and len(branches) > 1:
+    if by is Index.TAG:
         joined = f"SELECT DISTINCT created_at, tie, seq FROM ({joined}) u"
     return f"{joined} {_ORDER} {_LIMIT}"
 
@@ -242,7 +275,7 @@ def _queued_text(by: Index, keys: int, rest: tuple[str, ...], alive: bool) -> st
     """Of each segment as many as are wanted, and the newest of all those."""
     table = "tag" if by is Index.TAG else "event"
     conditions = _rest(by, rest, alive, _FREE + keys)
-    sides, named = _segments(by)
+    sides, _, named = _segments(by)
     one = f"SELECT {_PLACE} FROM {table} t WHERE {named} AND {_RANGE}{conditions} {_ORDER} {_LIMIT}"
     return (
         f"SELECT DISTINCT q.created_at, q.tie, q.seq FROM {sides} CROSS JOIN LATERAL ({one}) q"
@@ -250,28 +283,62 @@ def _queued_text(by: Index, keys: int, rest: tuple[str, ...], alive: bool) -> st
     )
 
 
-def _segments(by: Index) -> tuple[str, str]:
-    """FROM what gives every segment once, and the condition that is its own."""
+@lru_cache(maxsize=128)
+def _narrowed_text(by: Index, keys: int, rest: tuple[str, ...], alive: bool) -> str:
+    """Of each segment a few; and then the rest of those that were cut, as far as what was found
+    says that it may be wanted."""
+    table = "tag" if by is Index.TAG else "event"
+    conditions = _rest(by, rest, alive, _FREE + keys)
+    sides, segment, named = _segments(by)
+    one = f"SELECT {_PLACE} FROM {table} t WHERE {named} AND {_RANGE}{conditions} {_ORDER}"
+    few = f"(4 + 2 * $5::bigint / greatest(1, cardinality(${_FREE}::bigint[])))"
+    names = [column.partition(".")[0] for column in segment]
+    own = " AND ".join(
+        f"t.{column} = m.{name}" for column, name in zip(_COLUMNS[by], names, strict=False)
+    )
+    least = "coalesce((SELECT created_at FROM edge), $1::bigint)"
+    return (
+        "WITH few AS MATERIALIZED (SELECT"
+        f" {', '.join(f'{c} AS {n}' for c, n in zip(segment, names, strict=True))},"
+        f" q.created_at, q.tie, q.seq FROM {sides} CROSS JOIN LATERAL ({one} LIMIT {few}) q),"
+        " edge AS MATERIALIZED (SELECT created_at FROM (SELECT DISTINCT created_at, tie, seq FROM"
+        f" few) d ORDER BY created_at DESC OFFSET greatest($5::bigint, 1) - 1 LIMIT 1),"
+        f" more AS MATERIALIZED (SELECT {', '.join(names)}, min(created_at) AS least FROM few"
+        f" GROUP BY {', '.join(names)} HAVING count(*) >= {few} AND min(created_at) >= {least})"
+        " SELECT created_at, tie, seq FROM few UNION SELECT q.created_at, q.tie, q.seq FROM more m"
+        f" CROSS JOIN LATERAL (SELECT {_PLACE} FROM {table} t WHERE {own} AND {_RANGE}"
+        f" AND t.created_at >= {least} AND t.created_at <= m.least{conditions} {_ORDER} {_LIMIT}) q"
+        f" {_ORDER} {_LIMIT}"
+    )
+
+
+def _segments(by: Index) -> tuple[str, tuple[str, ...], str]:
+    """FROM what gives every segment once, its columns, and the condition that is its own."""
     first = f"(SELECT DISTINCT s FROM unnest(${_FREE}::bigint[]) s) a(s)"
-    kinds = f"(SELECT DISTINCT s FROM unnest(${_FREE + 1}::int[]) s) b(s)"
     least = (
         "(WITH RECURSIVE k AS (SELECT (SELECT min(kind) FROM event WHERE {of}kind > -1) AS s"
         " UNION ALL SELECT (SELECT min(kind) FROM event WHERE {of}kind > k.s) FROM k"
         " WHERE k.s IS NOT NULL) SELECT s FROM k WHERE s IS NOT NULL) b"
     )
+    both = ("a.s", "b.s")
     match by:
         case Index.TAG:
-            return first, "t.key = a.s"
+            return first, both[:1], "t.key = a.s"
         case Index.AUTHOR:
-            return f"{first} CROSS JOIN {kinds}", "t.author = a.s AND t.kind = b.s"
+            kinds = f"(SELECT DISTINCT s FROM unnest(${_FREE + 1}::int[]) s) b(s)"
+            return f"{first} CROSS JOIN {kinds}", both, "t.author = a.s AND t.kind = b.s"
         case Index.AUTHOR_ANY | Index.AUTHOR_FOUND:
             own = least.replace("{of}", "author = a.s AND ")
-            among = f" AND b.s = ANY(${_FREE + 1}::int[])" if by is Index.AUTHOR_FOUND else ""
-            return f"{first} CROSS JOIN LATERAL {own}", f"t.author = a.s AND t.kind = b.s{among}"
+            named = "t.author = a.s AND t.kind = b.s"
+            if by is Index.AUTHOR_FOUND:
+                named += f" AND b.s = ANY(${_FREE + 1}::int[])"
+            return f"{first} CROSS JOIN LATERAL {own}", both, named
         case Index.KIND:
-            return f"(SELECT DISTINCT s FROM unnest(${_FREE}::int[]) s) b(s)", "t.kind = b.s"
+            kinds = f"(SELECT DISTINCT s FROM unnest(${_FREE}::int[]) s) b(s)"
+            return kinds, both[1:], "t.kind = b.s"
         case _:
-            return least.replace("{of}", ""), f"t.kind = b.s AND b.s = ANY(${_FREE}::int[])"
+            named = f"t.kind = b.s AND b.s = ANY(${_FREE}::int[])"
+            return least.replace("{of}", ""), both[1:], named
 
 
 def _flat(w: Walk) -> str:
@@ -293,8 +360,9 @@ def _flat_text(by: Index, keys: int, rest: tuple[str, ...], alive: bool) -> str:
         named = [f"t.{c} = ANY(${_FREE + n}::{_TYPES[c]}[])" for n, c in enumerate(_COLUMNS[by])]
         source = f"{table} t WHERE {' AND '.join(named[:keys]) or 'true'}"
     conditions = _rest(by, rest, alive, _FREE + keys)
+    once = "DISTINCT " if by is Index.TAG else ""
     # Every parameter must stand somewhere.
-    return f"SELECT DISTINCT {_PLACE} FROM {source} AND {_RANGE}{conditions} AND $5::bigint >= 0"
+    return f"SELECT {once}{_PLACE} FROM {source} AND {_RANGE}{conditions} AND $5::bigint >= 0"
 
 
 def _rest(by: Index, rest: Sequence[str], alive: bool, free: int) -> str:
@@ -324,24 +392,33 @@ def _rest(by: Index, rest: Sequence[str], alive: bool, free: int) -> str:
                 )
             case "author":
                 texts.append(f"{author} = ANY(${n}::bigint[])")
+            case "many authors":
+                texts.append(_among(author, n))
             case _:
                 texts.append(f"t.kind = ANY(${n}::int[])")
     if alive:
-        texts.append(
+        expired = (
             "NOT EXISTS (SELECT 1 FROM event o WHERE o.seq = t.seq AND o.expires <= $6::bigint)"
         )
+        stands = "(t.expires IS NULL OR t.expires > $6::bigint)"
+        texts.append(expired if by is Index.TAG else stands)
         texts.append(f"NOT {leaves('t.seq')}")
     return "".join(f" AND {text}" for text in texts)
 
 
+_HEAD: Final = f"SELECT (SELECT seq FROM state), {_ANY_GONE}, (SELECT string_agg"
+
+
 @lru_cache(maxsize=1024)
-def _page_text(keys: str) -> str:
-    return (
-        f"SELECT (SELECT seq FROM state), {_ANY_GONE},"
-        " (SELECT string_agg(e.json, '\\x0a'::bytea"
-        " ORDER BY k.created_at DESC, k.tie DESC, k.seq DESC)"
-        f" FROM ({keys}) k JOIN event e ON e.seq = k.seq)"
-    )
+def _found_text(keys: str) -> str:
+    # One look-up for each, in the order in which they come.
+    json = "(SELECT e.json FROM event e WHERE e.seq = k.seq)"
+    return f"{_HEAD}({json}, '\\x0a'::bytea) FROM ({keys}) k)"
+
+
+@lru_cache(maxsize=1024)
+def _carried_text(keys: str) -> str:
+    return f"{_HEAD}(k.json, '\\x0a'::bytea) FROM ({keys}) k)"
 
 
 @lru_cache(maxsize=256)
@@ -352,6 +429,11 @@ def _places_text(keys: str) -> str:
         f" FROM ({keys}) k JOIN event e ON e.seq = k.seq"
         " ORDER BY k.created_at DESC, k.tie DESC, k.seq DESC"
     )
+
+
+def _among(column: str, n: int) -> str:
+    """A long list is hashed so, which one that is bound to a parameter is not."""
+    return f"({column} IN (SELECT unnest(${n}::bigint[]))) IS TRUE"
 
 
 def _shifted(text: str, by: int) -> str:

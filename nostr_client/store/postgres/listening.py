@@ -19,15 +19,21 @@ _log = logging.getLogger(__name__)
 
 LOOK: Final = 0.5
 """Seconds between two looks, so long as nothing is heard."""
+LISTEN_LIMIT: Final = 5.0
+"""Seconds in which the database says that it listens."""
 
 
 class StoreNotifications:
-    """What is said on one channel; only that something was, not what."""
+    """What is said on some channels, and who is told of it on each."""
 
-    def __init__(self, connections: Connections, channel: str) -> None:
+    def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._channel = channel
+        self._told: dict[str, Callable[[str], None]] = {}
         self._heard = asyncio.Event()
+
+    def tell(self, channel: str, hear: Callable[[str], None]) -> None:
+        """Call `hear` with what is said on `channel`, once `run` runs."""
+        self._told[channel] = hear
 
     def poke(self) -> None:
         """Look now."""
@@ -40,7 +46,7 @@ class StoreNotifications:
         try:
             while True:
                 try:
-                    if listener is None or listener.is_closed():
+                    if self._connections.writes and (listener is None or listener.is_closed()):
                         listener = await self._listen()
                     await look()
                     failed = ""
@@ -60,9 +66,15 @@ class StoreNotifications:
 
     async def _listen(self) -> Connection:
         listener = await self._connections.connect()
-        with said("postgresql:"):
-            await listener.add_listener(self._channel, self._hear)
+        try:
+            with said("postgresql:"):
+                async with asyncio.timeout(LISTEN_LIMIT):
+                    for channel in self._told:
+                        await listener.add_listener(channel, self._hear)
+        except BaseException:
+            listener.terminate()
+            raise
         return listener
 
-    def _hear(self, *_: Any) -> None:
-        self._heard.set()
+    def _hear(self, _: Any, pid: int, channel: str, said: str) -> None:
+        self._told[channel](said)

@@ -8,7 +8,7 @@ a time limit; what may be seen, by `reader`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nostr_client.errors import TooMany
 from nostr_client.protocol.event import Event
@@ -18,7 +18,7 @@ from nostr_client.store import visibility
 from nostr_client.store.contract import PAGE_BYTES, Page, Priority
 from nostr_client.store.index_keys import IndexKeys, id_key
 from nostr_client.store.indexes import NEWEST, Cursor
-from nostr_client.store.postgres.connections import Connections
+from nostr_client.store.postgres.connections import Ask, Connections
 from nostr_client.store.postgres.filter_sql import leaves
 from nostr_client.store.postgres.reader import SLICE, PostgresReader
 from nostr_client.store.visibility import Reader
@@ -26,6 +26,7 @@ from nostr_client.store.visibility import Reader
 if TYPE_CHECKING:
     from asyncpg import Connection
 
+T = TypeVar("T")
 _Asker = Collection[str] | Reader | None
 
 
@@ -37,6 +38,10 @@ class PostgresQueries:
     _reading: PostgresReader
     _clock: Callable[[], float]
     _searchable: bool
+
+    def _seen(self) -> int:
+        """The last commit that this node knows of."""
+        raise NotImplementedError
 
     async def get(self, event_id: str) -> Event | None:
         found = await self.known([event_id])
@@ -52,7 +57,7 @@ class PostgresQueries:
             "SELECT json FROM event WHERE seq IN (SELECT seq FROM tag WHERE key = $1)"
             f" AND (expires IS NULL OR expires > $2) AND NOT {leaves('event.seq')}"
         )
-        data = await self._db.read(lambda db: db.fetchval(sql, key, now))
+        data = await self._read(lambda db: db.fetchval(sql, key, now))
         return None if data is None else Event.from_trusted(data)
 
     async def known(self, ids: Collection[str]) -> dict[str, bytes]:
@@ -60,7 +65,7 @@ class PostgresQueries:
         held: dict[str, bytes] = {}
         for start in range(0, len(wanted), SLICE):
             some = wanted[start : start + SLICE]
-            held |= await self._db.read(lambda db, some=some: self._reading.known(db, some))  # type: ignore[misc]
+            held |= await self._read(lambda db, some=some: self._reading.known(db, some))  # type: ignore[misc]
         return held
 
     async def query(self, filters: Sequence[Filter], *, reader: _Asker = None) -> list[Event]:
@@ -88,7 +93,7 @@ class PostgresQueries:
     ) -> Page:
         now = int(self._clock())
         asked = [(self._for(f, reader), _lowest(f.limit, max_limit)) for f in filters]
-        return await self._db.read(
+        return await self._read(
             lambda db: self._reading.page(db, asked, max_limit, now, max_bytes),
             priority,
             time_limit,
@@ -125,9 +130,7 @@ class PostgresQueries:
         if not full:
             return 0
         now = int(self._clock())
-        return await self._db.read(
-            lambda db: self._reading.count(db, full, now), priority, time_limit
-        )
+        return await self._read(lambda db: self._reading.count(db, full, now), priority, time_limit)
 
     async def sketch(
         self,
@@ -141,7 +144,7 @@ class PostgresQueries:
         f, now = self._for(f, reader), int(self._clock())
         if visibility.is_empty(f):
             return 0, bytes(256)
-        return await self._db.read(
+        return await self._read(
             lambda db: self._reading.sketch(db, f, offset, now), priority, time_limit
         )
 
@@ -155,7 +158,7 @@ class PostgresQueries:
         now = int(self._clock())
         after: Cursor | None = NEWEST
         while after is not None:
-            part = await self._db.read(
+            part = await self._read(
                 lambda db, start=after: self._reading.places(db, f, start, now)  # type: ignore[misc]
             )
             found += part.places
@@ -167,10 +170,19 @@ class PostgresQueries:
     async def history(self, address: str) -> list[Event]:
         key = self._keys.address(address)
         sql = "SELECT json FROM history WHERE address = $1 ORDER BY created_at DESC, tie DESC"
-        rows = await self._db.read(lambda db: db.fetch(sql, key))
+        rows = await self._read(lambda db: db.fetch(sql, key))
         return [Event.from_trusted(row[0]) for row in rows]
 
     # Inside
+
+    async def _read(
+        self,
+        ask: Ask[T],
+        priority: Priority = Priority.NORMAL,
+        time_limit: float | None = None,
+    ) -> T:
+        """At any server that has seen what this node has told of, and what it has saved."""
+        return await self._db.read(ask, priority, time_limit, self._seen())
 
     def _for(self, f: Filter, reader: _Asker) -> Filter:
         visibility.check(f, searchable=self._searchable)
@@ -186,7 +198,7 @@ class PostgresQueries:
                 part = await self._reading.slice(db, f, size, now, start)
                 return part.events, part.complete
 
-            found, complete = await self._db.read(read)
+            found, complete = await self._read(read)
             events = [Event.from_trusted(data) for data in found]
             if events:
                 yield events

@@ -313,10 +313,8 @@ class PostgresReader:
         choices = indexes.choices(f, self._keys)
         if not choices:
             return filter_sql.walk(f, self._keys, after)
-        costs = [
-            float((await _row(db, filter_sql.probe(choice)))[0]) * choice.scale
-            for choice in choices
-        ]
+        counted = await _row(db, filter_sql.probe(choices))
+        costs = [n * choice.scale for n, choice in zip(counted, choices, strict=True)]
         return filter_sql.walk(f, self._keys, after, choices[costs.index(min(costs))])
 
 
@@ -326,8 +324,13 @@ async def snapshot(db: Connection) -> AsyncIterator[None]:
     if db.is_in_transaction():
         yield
         return
-    async with db.transaction(isolation="repeatable_read", readonly=True):
+    await db.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
         yield
+    except asyncpg.ProgramLimitExceededError:  # to be asked otherwise
+        await db.execute("ROLLBACK")
+        raise
+    await db.execute("COMMIT")
 
 
 def lines(joined: bytes | None) -> list[bytes]:

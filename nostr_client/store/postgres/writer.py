@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from nostr_client.protocol.event import Event
@@ -18,18 +19,20 @@ from nostr_client.store.rules import Version
 if TYPE_CHECKING:
     from asyncpg import Connection
 
-CHANNEL: Final = "nostr_events"
-"""Where the last seq is said after each batch that stored something."""
-LOCK: Final = "SELECT seq FROM state FOR UPDATE"
-"""Whoever writes holds this row: so commits have one order."""
+LOCK: Final = (
+    "SELECT seq, floor(extract(epoch FROM clock_timestamp()))::bigint FROM state FOR UPDATE"
+)
+"""Whoever writes holds this row: so commits have one order. With the database's time."""
 _ID: Final = "substring(json FROM 8 FOR 64)"
 _INSERT: Final = (
     "WITH events AS (INSERT INTO event SELECT * FROM unnest($1::bigint[], $2::bigint[],"
     " $3::bigint[], $4::int[], $5::bigint[], $6::bigint[], $7::bytea[])),"
     " entries AS (INSERT INTO tag SELECT * FROM unnest($8::bigint[], $9::bigint[], $10::bigint[],"
     " $11::bigint[], $12::int[]))"
-    " UPDATE state SET seq = $13, used = used + $14"
+    " UPDATE state SET seq = $13::bigint, used = used + $14"
+    " RETURNING pg_notify($15, ($13::bigint)::text)"
 )
+"""The last seq is said to whoever listens, when it is committed."""
 
 
 class PostgresSaver:
@@ -38,11 +41,13 @@ class PostgresSaver:
     def __init__(self, keys: IndexKeys, places: Collection[str], schema: str) -> None:
         self._keys = keys
         self._obeys_vanish = bool(places)
-        self.channel = f"{CHANNEL}_{schema}"
+        self.channel = channel("events", schema)
+        self.passing_channel = channel("passing", schema)
         self.removal = PostgresRemoval(keys, places)
 
     async def save(self, db: Connection, events: Sequence[Event], now: int) -> Saved:
-        before = seq = await db.fetchval(LOCK)
+        before, theirs = await db.fetchrow(LOCK)
+        seq, now = before, min(now, theirs)  # what has expired by a wrong clock is not taken out
         results: list[SaveResult] = []
         for run in judging.runs(events):
             facts = await self._facts(db, run, now)
@@ -59,8 +64,6 @@ class PostgresSaver:
             elif result.seq and last.kind == VANISH:
                 await self.removal.obey_vanish(db, last)
             results += judged.results
-        if seq != before:
-            await db.execute("SELECT pg_notify($1, $2)", self.channel, str(seq))
         return Saved(results, before, seq)
 
     async def _facts(self, db: Connection, run: Sequence[Event], now: int) -> Facts:
@@ -117,4 +120,10 @@ class PostgresSaver:
         tags.sort()  # neighbours go to the same page
         columns = list(map(list, zip(*rows, strict=True)))
         entries = list(map(list, zip(*tags, strict=True))) or [[], [], [], [], []]
-        await db.execute(_INSERT, *columns, *entries, seq, sum(map(cost, stored.values())))
+        spent = sum(map(cost, stored.values()))
+        await db.execute(_INSERT, *columns, *entries, seq, spent, self.channel)
+
+
+def channel(what: str, schema: str) -> str:
+    """Where nodes tell each other of `what` in the store in `schema`: names are short there."""
+    return f"nostr_{what}_{blake2b(schema.encode(), digest_size=8).hexdigest()}"
