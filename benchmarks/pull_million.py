@@ -50,6 +50,10 @@ relay {{
     port = {port}
     nofiles = 0
     maxFilterLimitCount = {most}
+    auth {{
+        enabled = true
+        serviceUrl = "ws://127.0.0.1:{port}"
+    }}
     negentropy {{
         enabled = true
         maxSyncEvents = {most}

@@ -78,9 +78,18 @@ KEY_REFUSALS: Final = tuple(p for p, meaning in _MEANINGS.items() if meaning is 
 
 
 def split_reason(reason: str) -> tuple[str, str]:
-    """NIP-01's prefix and the words after it; the prefix is empty where there is none."""
+    """NIP-01's prefix and the words after it; the prefix is empty where there is none.
+
+    strfry says `ERROR: auth-required: ...`: what stands behind such a word and is known counts.
+    """
     found = _prefixed(reason)
-    return (found[1], found[2].strip()) if found else ("", reason.strip())
+    if not found:
+        return "", reason.strip()
+    prefix, words = found[1], found[2].strip()
+    inner = _prefixed(words) if prefix.lower() == "error" else None
+    if inner and inner[1].lower() in _MEANINGS:
+        return inner[1], inner[2].strip()
+    return prefix, words
 
 
 def meaning_of(prefix: str) -> Meaning:

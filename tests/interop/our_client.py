@@ -50,7 +50,8 @@ class OurClient:
         fetched = await self._client.pool.fetch([Filter.from_dict(filter)], [self._url])
         for url, end in fetched.ends.items():
             if not end.answered:
-                raise Wrong(f"not answered: {str(end.cause).replace(url, 'the relay')}")
+                why = f"{end.how} {end.prefix} {end.reason} {end.problem}".replace(url, "the relay")
+                raise Wrong(f"not answered: {why}")
         return fetched.events
 
     async def listen(self, filter: PlainFilter) -> None:

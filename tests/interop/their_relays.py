@@ -117,7 +117,7 @@ def khatru(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManag
 
 
 def strfry(program: Path, folder: Path, guest: str) -> AbstractAsyncContextManager[str]:
-    """strfry as it comes; it asks nobody who he is."""
+    """strfry as it comes, told its address: without it, it shows no private message to anybody."""
     del guest
     return Strfry(str(program), 10_000).relay(folder)
 
@@ -162,7 +162,7 @@ OURS: Final = TheirRelay(
 (NIP-04) is read by who says that he is one."""
 RELAYS: Final = (
     OURS,
-    TheirRelay("strfry", "as named", Named("STRFRY"), strfry),
+    TheirRelay(*("strfry", "as named", Named("STRFRY"), strfry), private_kind=kinds.DIRECT_MESSAGE),
     TheirRelay(
         *("khatru", "0.18.1", GoProgram("khatru", ("github.com/fiatjaf/khatru@v0.18.1",)), khatru)
     ),

@@ -30,6 +30,9 @@ from nostr_client.protocol.refusals import (
         ("https://pay.example", "", "https://pay.example"),
         ("a" * 33 + ": too long", "", "a" * 33 + ": too long"),
         ("1st: no word", "", "1st: no word"),
+        ("ERROR: auth-required: who are you?", "auth-required", "who are you?"),
+        ("error: too much: wait", "error", "too much: wait"),
+        ("invalid: pow: 3", "invalid", "pow: 3"),
     ],
 )
 def test_reasons_are_split(reason: str, prefix: str, words: str) -> None:
