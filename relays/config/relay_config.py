@@ -15,7 +15,7 @@ from nostr_client.config import Proxy
 from nostr_client.errors import ConfigError, InvalidData
 from nostr_client.protocol.filters import Filter
 from nostr_client.protocol.urls import normalize_relay_url
-from nostr_client.settings import InvalidSettings, merged, read_by, read_table
+from nostr_client.settings import InvalidSettings, allowed, merged, read_by, read_table
 from nostr_client.toml_file import load_toml
 from relays.config.private_file import read_private
 from relays.config.profiles import name_folder, tables_of
@@ -292,8 +292,9 @@ def _store_of(config: RelayConfig, problems: list[str]) -> str | None:
         return store_url(read_private(config.store_file, "store_file"))
     except ConfigError as error:
         problems.append(str(error))
-    except ValueError as error:
-        problems.append(f"store_file: what {config.store_file} holds is no such URL: {error}")
+    except ValueError:
+        what = allowed(StoreUrl)
+        problems.append(f"store_file: {config.store_file} does not hold what it is to: {what}")
     return None
 
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from nostr_client.redact import redacted
 from nostr_client.settings import read_by
-from nostr_client.store.opening import is_postgres
+from nostr_client.store.postgres.addresses import is_address
 
 VARIABLE: Final = "NOSTR_CLIENT_RELAY_STORE"
 """The one of the environment that may hold such a URL; no child is given it."""
@@ -25,15 +25,19 @@ _is_base: Final = re.compile("[a-z_][a-z0-9_]{0,39}").fullmatch
 
 def store_url(value: object) -> str:
     """Such a URL. Raises ValueError, which does not say it back: it may hold a password."""
-    if not isinstance(value, str) or not is_postgres(value) or not value.isprintable():
+    if not isinstance(value, str) or not is_address(value) or _is_base(base_of(value)) is None:
         raise ValueError("it is none")
-    if _is_base(base_of(value)) is None:
-        raise ValueError("search_path names one schema: small letters, digits, _")
     return value
 
 
 StoreUrl = Annotated[
-    str, read_by(store_url, "postgresql://user@host/database?search_path=name", secret=True)
+    str,
+    read_by(
+        store_url,
+        "postgresql://user@host/database, with ?search_path=name (of one schema: small letters,"
+        " digits and _) if need be, and %2F, %3F, %23, %40 for / ? # @ in a password",
+        secret=True,
+    ),
 ]
 
 

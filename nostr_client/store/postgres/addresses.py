@@ -7,12 +7,18 @@ may be a folder with a socket, percent-encoded.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from nostr_client.errors import StoreError
 
 _OURS: Final = "replicas"
+_HOST: Final = r"(?:\[[0-9A-Fa-f:.%]+\]|[^\s/?#@:,\[\]]*)(?::\d{1,5})?"
+_is_url: Final = re.compile(
+    rf"postgres(?:ql)?://(?:[^\s/?#@]*@)?{_HOST}(?:,{_HOST})*(?:[/?][^\s@#]*)?"
+).fullmatch
+"""What can be read in one way only: else half of a password might be taken for a host's name."""
 
 
 class Host(NamedTuple):
@@ -30,12 +36,22 @@ class Address(NamedTuple):
     replicas: tuple[Host, ...]
 
 
+def is_address(text: str) -> bool:
+    """Is it a URL of a database?"""
+    return _is_url(text) is not None
+
+
 def address_of(url: str) -> Address:
     """What `url` says. Raises StoreError where it is no address."""
     try:
+        if not is_address(url):
+            raise ValueError("not one")
         return _address_of(url)
     except ValueError:  # its text may hold a password
-        raise StoreError("this is no address of a PostgreSQL database") from None
+        raise StoreError(
+            "this is no address of a PostgreSQL database: postgresql://user@host:port/database, with"
+            " %2F, %3F, %23 and %40 for / ? # @ in a password"
+        ) from None
 
 
 def _address_of(url: str) -> Address:
