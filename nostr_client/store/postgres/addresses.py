@@ -49,8 +49,8 @@ def address_of(url: str) -> Address:
         return _address_of(url)
     except ValueError:  # its text may hold a password
         raise StoreError(
-            "this is no address of a PostgreSQL database: postgresql://user@host:port/database, with"
-            " %2F, %3F, %23 and %40 for / ? # @ in a password"
+            "this is no address of a PostgreSQL database: postgresql://user@host:port/database,"
+            " with %2F, %3F, %23 and %40 for / ? # @ in a password"
         ) from None
 
 
