@@ -19,8 +19,8 @@ from nostr_client.store.contract import PAGE_BYTES, Page, Priority
 from nostr_client.store.index_keys import IndexKeys, id_key
 from nostr_client.store.indexes import NEWEST, Cursor
 from nostr_client.store.postgres.connections import Ask, Connections
-from nostr_client.store.postgres.filter_sql import leaves
 from nostr_client.store.postgres.reader import SLICE, PostgresReader
+from nostr_client.store.postgres.walk_sql import leaves
 from nostr_client.store.visibility import Reader
 
 if TYPE_CHECKING:

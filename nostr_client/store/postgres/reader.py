@@ -8,7 +8,8 @@ was not asked for in one piece.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import asyncpg
@@ -21,7 +22,9 @@ from nostr_client.store.hyperloglog import registers_of
 from nostr_client.store.index_keys import MAX, IndexKeys, id_key, id_of, place_of
 from nostr_client.store.indexes import NEWEST, Cursor, Slice
 from nostr_client.store.postgres import filter_sql
-from nostr_client.store.postgres.filter_sql import BoundQuery, Walk, leaves
+from nostr_client.store.postgres.filter_sql import BoundQuery
+from nostr_client.store.postgres.walk_sql import leaves
+from nostr_client.store.postgres.walks import Walk, walk
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -31,6 +34,7 @@ SLICE: Final = 1000
 _COUNTED_TOGETHER: Final = 100
 _SMALLEST: Final = 300
 """Bytes: no event's JSON is shorter."""
+_Page = Callable[..., BoundQuery]
 _Place = tuple[int, bytes]
 """Of an event in NIP-01's order, as `place_of` says it."""
 _Sized = tuple[_Place, tuple[int, int]]
@@ -91,23 +95,30 @@ class PostgresReader:
         if f.search is not None and words.is_phrased(f.search):
             seq, events = await self._phrased(db, f, wanted, now, after)
         else:
-            seq, events = await self._walked(db, await self._walk(db, f, after), wanted, now)
+            seq, events = await self._walked(db, f, after, wanted, now)
         if limit is None or len(events) <= limit:
             return Slice(events, True, False, seq)
         split = limit > 0 and place_of(events[limit])[0] == place_of(events[limit - 1])[0]
         return Slice(events[:limit], False, split, seq)
 
     async def _walked(
-        self, db: Connection, w: Walk, limit: int | None, now: int
+        self, db: Connection, f: Filter, after: Cursor, limit: int | None, now: int
     ) -> tuple[int, list[bytes]]:
-        quick = None if limit is None else filter_sql.scan(w, limit, now)
-        if quick is not None:
-            seq, any_gone, joined = await _row(db, quick)
-            if not any_gone and len(found := lines(joined)) == limit:
-                return seq, found
-        seq, any_gone, joined = await _row(db, filter_sql.page(w, limit, now, alive=False))
+        choices = indexes.choices(f, self._keys)
+        if choices and limit is not None:
+            several = [walk(f, self._keys, after, choice) for choice in choices]
+            ask: _Page = partial(filter_sql.either, choices, several, limit, now)
+        else:
+            w = await self._walk(db, f, after)
+            quick = None if limit is None else filter_sql.scan(w, limit, now)
+            if quick is not None:
+                seq, any_gone, joined = await _row(db, quick)
+                if not any_gone and len(found := lines(joined)) == limit:
+                    return seq, found
+            ask = partial(filter_sql.page, w, limit, now)
+        seq, any_gone, joined = await _row(db, ask(alive=False))
         if any_gone:
-            seq, _, joined = await _row(db, filter_sql.page(w, limit, now, alive=True))
+            seq, _, joined = await _row(db, ask(alive=True))
         return seq, lines(joined)
 
     async def _by_id(self, db: Connection, f: Filter, now: int) -> Slice | None:
@@ -127,8 +138,7 @@ class PostgresReader:
         """What has the words side by side, too, which the index does not tell."""
         found: list[bytes] = []
         while True:
-            w = await self._walk(db, f, after)
-            seq, events = await self._walked(db, w, SLICE, now)
+            seq, events = await self._walked(db, f, after, SLICE, now)
             for data in events:
                 if words.matches(f.search or "", Event.from_trusted(data)):
                     found.append(data)
@@ -312,10 +322,10 @@ class PostgresReader:
     async def _walk(self, db: Connection, f: Filter, after: Cursor) -> Walk:
         choices = indexes.choices(f, self._keys)
         if not choices:
-            return filter_sql.walk(f, self._keys, after)
+            return walk(f, self._keys, after)
         counted = await _row(db, filter_sql.probe(choices))
         costs = [n * choice.scale for n, choice in zip(counted, choices, strict=True)]
-        return filter_sql.walk(f, self._keys, after, choices[costs.index(min(costs))])
+        return walk(f, self._keys, after, choices[costs.index(min(costs))])
 
 
 @contextlib.asynccontextmanager
