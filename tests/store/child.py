@@ -47,6 +47,7 @@ def batch(name: str, number: int, size: int) -> list[Event]:
 async def save(path: Path, name: str, size: int, count: int) -> None:
     """Save batches, and print the ids of the notes of each that was saved; index meanwhile."""
     search_index.QUIET = 0  # type: ignore[misc]
+    search_index.FLOOD = 50  # type: ignore[misc]
     async with open_store(path, StoreOptions(search=True)) as store:
         for number in range(count):
             events = batch(name, number, size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -84,6 +85,23 @@ def open_reader(path: Path, *, read_only: bool, caches: Caches = WIDE) -> sqlite
 def keep_log(db: sqlite3.Connection, *, short: bool) -> None:
     """From now on let the log grow so far."""
     db.execute(f"PRAGMA wal_autocheckpoint = {_SHORT_LOG if short else _LOG}")
+
+
+@contextlib.contextmanager
+def synced(db: sqlite3.Connection, durable: bool) -> Iterator[None]:
+    """Whether commits meanwhile are on the disk when they return.
+
+    Those that are not are in the log all the same, in their order, and on the disk with the next
+    one that is: so what is lost with the machine's power is the last of them, and no part of one.
+    """
+    if durable:
+        yield
+        return
+    db.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA synchronous = FULL")
 
 
 def _open_first(path: Path, read_only: bool, caches: Caches) -> sqlite3.Connection:

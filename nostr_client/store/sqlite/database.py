@@ -59,10 +59,10 @@ _OF_THE_FILE: Final = frozenset(
 
 
 class _Work(Generic[T]):
-    """Something to do on a thread, and whom to tell. `weight`: rows of a write; `limit`: seconds
-    that a read may take."""
+    """Something to do on a thread, and whom to tell. `weight`: rows of a write, which is `durable`
+    or may be lost; `limit`: seconds that a read may take."""
 
-    __slots__ = ("error", "future", "limit", "result", "run", "weight")
+    __slots__ = ("durable", "error", "future", "limit", "result", "run", "weight")
 
     def __init__(
         self,
@@ -70,10 +70,13 @@ class _Work(Generic[T]):
         future: asyncio.Future[T],
         weight: int,
         limit: float,
+        *,
+        durable: bool = True,
     ) -> None:
         self.run = run
         self.future = future
         self.weight = weight
+        self.durable = durable
         self.limit = limit
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -163,16 +166,22 @@ class Database:
         self._here.close()
 
     async def write(
-        self, run: Callable[[sqlite3.Connection], T], *, weight: int = 1, frees: bool = False
+        self,
+        run: Callable[[sqlite3.Connection], T],
+        *,
+        weight: int = 1,
+        frees: bool = False,
+        durable: bool = True,
     ) -> T:
         """Run within a transaction that is durable when this returns. Raises StoreError.
 
-        `frees`: it makes room, and may have the room that is kept back for that.
+        `frees`: it makes room, and may have the room that is kept back for that. Not `durable`: it
+        is as soon as the next one is, and lost if the machine loses its power before.
         """
         if self.read_only:
             raise StoreError(f"{self.path.name} was opened to be read, and not to be written")
         if not frees or self.reserve is None:
-            return await self._write(run, weight)
+            return await self._write(run, weight, durable)
         try:
             return await self._write(run, weight)
         except StoreFull:
@@ -193,8 +202,10 @@ class Database:
         """May more be stored? Not where no room is kept back."""
         return self.reserve is None or self.reserve.is_held
 
-    async def _write(self, run: Callable[[sqlite3.Connection], T], weight: int) -> T:
-        job = self._submit(self._writes, run, weight=weight)
+    async def _write(
+        self, run: Callable[[sqlite3.Connection], T], weight: int, durable: bool = True
+    ) -> T:
+        job = self._submit(self._writes, run, weight=weight, durable=durable)
         try:
             async with asyncio.timeout(WRITE_LIMIT):
                 return await job.future
@@ -244,10 +255,11 @@ class Database:
         *,
         weight: int = 1,
         limit: float = 0.0,
+        durable: bool = True,
     ) -> _Work[T]:
         if self._closed:
             raise StoreError(f"{self.path.name}: the store is closed")
-        job = _Work(run, self._loop.create_future(), weight, limit)
+        job = _Work(run, self._loop.create_future(), weight, limit, durable=durable)
         line.put(job)
         return job
 
@@ -283,8 +295,9 @@ class Database:
                 self._mind_room(db)
                 group, last = self._group(job)
                 left = list(group)
-                while left and (failed := self._commit(db, left)) is not None:
-                    left.remove(failed)
+                with connections.synced(db, any(job.durable for job in group)):
+                    while left and (failed := self._commit(db, left)) is not None:
+                        left.remove(failed)
                 self._settle(group)
                 if last:
                     break

@@ -3,30 +3,37 @@
 
 SQLite's FTS5 keeps, for each of the words of `words` and `as_typed`, in which events and where it
 stands; the text itself is in `event` alone. Events are indexed in the order of their commits, some
-time after them: a batch of them whenever nothing is being saved or asked, or, where that never
-happens, from `PATIENCE` on for a share of the time; a gentle index (`StoreOptions.gentle`) takes
-smaller batches, and a share of the time when it is idle, too. `state.indexed` says up to which seq,
-in the transaction of the batch, so that nothing is left out or indexed twice, whichever process
-dies or does the same. What is taken out of `event` is taken out here in the same transaction, by
-the words that its text still gives.
+time after them: a few batches of them whenever nothing is being saved or asked, or, where that
+never happens, from `PATIENCE` on one at a time for a share of the time; a gentle index
+(`StoreOptions.gentle`) takes one at a time, and a share of the time when it is idle, too.
+
+Nobody is to notice, so: the words of a flood are found by another process (`words_process`); to
+insert them takes the writer a millisecond or two, and no step of Python; and nobody waits for that
+to be on the disk, since what is lost with the machine's power is found anew.
+
+`state.indexed` says up to which seq, in the transaction of the batch, so that nothing is left out
+or indexed twice, whichever process dies or does the same; one at a time does it
+(`EventStore.run_alone`), so as not to do it in vain. What is taken out of `event` is taken out here
+in the same transaction, by the words that its text still gives.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Final
 
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
-from nostr_client.store import as_typed, words
-from nostr_client.store.contract import ReadSince, Stored
+from nostr_client.store import words
+from nostr_client.store.contract import ReadSince
+from nostr_client.store.sqlite import index_batches, words_process
 from nostr_client.store.sqlite.database import Database
+from nostr_client.store.sqlite.index_batches import IndexBatch
 
 _log = logging.getLogger(__name__)
 
@@ -41,17 +48,15 @@ GENTLE_SHARE: Final = 0.3
 FIRST: Final = 4.0
 """Seconds after its opening in which a gentle store indexes nothing."""
 _LOOK_EVERY: Final = 1.0
-_AT_ONCE: Final = 100
-_WORDS_AT_ONCE: Final = 4000
-"""Of one transaction: a few milliseconds."""
-_MERGED_AT_ONCE: Final = 32
-"""Pages: more than a batch adds on all levels together, so that no level grows for ever."""
+_DELETED_AT_ONCE: Final = 100
+FLOOD: Final = 2000
+"""Events behind from which another process finds the words."""
+_TOGETHER: Final = 4
+"""Batches of one transaction while nobody saves or asks: each save waits for it."""
+_LOSSES: Final = 3
+"""So often that process may fail before it is done without."""
 _AFTER_SAVE: Final = 0.01
 """Seconds in which those who wait for a save have heard of it."""
-_BUSY_PART: Final = 4
-"""While others save or ask, a transaction has this part of all that: each save waits for it."""
-_Rows = list[tuple[int, str]]
-_Batch = tuple[int, _Rows]
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -74,9 +79,11 @@ def forget(db: sqlite3.Connection, events: Mapping[int, Event]) -> None:
     indexed = _indexed(db) if searched else None
     if indexed is None:
         return
-    rows = list(_rows((seq, event) for seq, event in searched.items() if seq <= indexed))
-    for start in range(0, len(rows), _AT_ONCE):
-        part = rows[start : start + _AT_ONCE]
+    rows = list(
+        index_batches.texts((seq, event) for seq, event in searched.items() if seq <= indexed)
+    )
+    for start in range(0, len(rows), _DELETED_AT_ONCE):
+        part = rows[start : start + _DELETED_AT_ONCE]
         places = ",".join(["('delete', ?, ?)"] * len(part))
         db.execute(
             f"INSERT INTO words (words, rowid, text) VALUES {places}",
@@ -85,7 +92,8 @@ def forget(db: sqlite3.Connection, events: Mapping[int, Event]) -> None:
 
 
 class Indexer:
-    """Keeps the index up with one store."""
+    """Keeps the index up with one store. `worked` and `rested`: seconds of its own work in this
+    process, and of the pauses that it made for that."""
 
     def __init__(self, db: Database, read_since: ReadSince, *, gentle: bool = False) -> None:
         self._db = db
@@ -95,6 +103,9 @@ class Indexer:
         self._wake = asyncio.Event()
         self._busy_at = 0.0
         self._behind_since: float | None = None
+        self._losses = 0
+        self._to_rest = 0.0
+        self.worked = self.rested = 0.0
 
     def saved(self) -> None:
         """Something was saved just now."""
@@ -107,9 +118,8 @@ class Indexer:
 
     async def lag(self) -> int:
         """How many of the last commits are not in the index yet."""
-        sql = "SELECT seq - coalesce(indexed, 0) FROM state"
-        behind: int = await self._db.read(lambda c: c.execute(sql).fetchone()[0])
-        return behind
+        seq, indexed = await self._state()
+        return seq - indexed
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -136,45 +146,72 @@ class Indexer:
         await self._catch_up(politely=False)
 
     async def _catch_up(self, *, politely: bool) -> None:
-        place = await self._place()
         while self._db.has_room:
             if politely:
                 await self._idle()
-            stored = await self._read_since(place)
-            if stored.after <= place:
+            seq, place = await self._state()
+            if place >= seq:
                 self._behind_since = None
                 return
-            place = await self._index(stored, politely=politely)
+            flood = seq - place >= FLOOD and self._losses < _LOSSES
+            found = self._found_elsewhere(place) if flood else self._found_here(place)
+            async with contextlib.aclosing(found) as batches:
+                await self._take(batches, politely=politely)
 
-    async def _place(self) -> int:
-        place: int = await self._db.read(
-            lambda c: c.execute("SELECT indexed FROM state").fetchone()[0]
-        )
-        return place
+    async def _state(self) -> tuple[int, int]:
+        """The last commit, and up to which one the index has come."""
+        sql = "SELECT seq, coalesce(indexed, 0) FROM state"
+        state: tuple[int, int] = await self._db.read(lambda c: c.execute(sql).fetchone())
+        return state
 
-    async def _index(self, stored: Stored, *, politely: bool) -> int:
-        """Index a part of the order of commits; up to where the index has come then."""
-        place = stored.before
-        gentle = self._share < 1
-        part = 1 if not politely or (self._quiet() and not gentle) else _BUSY_PART
-        batches = _batches(stored, part)
+    async def _found_here(self, place: int) -> AsyncGenerator[IndexBatch]:
+        """The next batches after `place`: a slice of what was stored since."""
+        batches = index_batches.batches(await self._read_since(place))
         while True:
+            batch, work = await asyncio.to_thread(_timed_next, batches)
+            if batch is None:
+                return
+            self._to_rest += work
+            yield batch
+
+    async def _found_elsewhere(self, place: int) -> AsyncGenerator[IndexBatch]:
+        """The same, of all that was stored since. Raises StoreError as long as that may be a
+        matter of luck."""
+        try:
+            async with contextlib.aclosing(words_process.batches(self._db.path, place)) as batches:
+                async for batch in batches:
+                    yield batch
+        except StoreError:
+            self._losses += 1
+            raise
+        self._losses = 0
+
+    async def _take(self, batches: AsyncGenerator[IndexBatch], *, politely: bool) -> None:
+        """Index them, until there are no more, or another process does the same."""
+        while self._db.has_room:
             if politely:
                 await self._idle()
-            batch, reading = await asyncio.to_thread(_timed_next, batches)
-            if batch is None:
-                break
-            after, rows = batch
-            if part > 1 and not self._quiet():
+            alone = politely and (self._share < 1 or not self._quiet())
+            group = [batch async for batch in _first(batches, 1 if alone else _TOGETHER)]
+            if not group:
+                return
+            if politely and not self._quiet():
                 await self._gap()
-            now, writing = await self._db.write(_insertion(place, after, rows, part))
-            if now != after:
-                return now  # another process does the same
-            place = after
-            if politely:
-                share = self._share if self._quiet() else BUSY_SHARE
-                await asyncio.sleep((reading + writing) * (1 / share - 1))
-        return place
+            now, work = await self._db.write(index_batches.insertion(group), durable=False)
+            if now != group[-1].after:
+                return
+            await self._rest(work, politely=politely)
+
+    async def _rest(self, work: float, *, politely: bool) -> None:
+        """After so many seconds of work, and what finding the words took here."""
+        work += self._to_rest
+        self._to_rest = 0.0
+        self.worked += work
+        if politely:
+            share = self._share if self._quiet() else BUSY_SHARE
+            pause = work * (1 / share - 1)
+            self.rested += pause
+            await asyncio.sleep(pause)
 
     async def _gap(self) -> None:
         """Wait until a save is just over: the next one is then farther away than at any moment."""
@@ -198,66 +235,19 @@ class Indexer:
             await asyncio.sleep(QUIET)
 
 
-def _timed_next(batches: Iterator[_Batch]) -> tuple[_Batch | None, float]:
+def _timed_next(batches: Iterator[IndexBatch]) -> tuple[IndexBatch | None, float]:
     """The next batch, and how many seconds of work it was to make."""
     started = time.thread_time()
     batch = next(batches, None)
     return batch, time.thread_time() - started
 
 
-def _batches(stored: Stored, part: int) -> Iterator[_Batch]:
-    """What goes into one transaction each: up to which seq, and the rows."""
-    rows: _Rows = []
-    size, place = 0, stored.before
-    for seq, event in stored.events:
-        for row in _rows([(seq, event)]):
-            rows.append(row)
-            size += row[1].count(" ") + 1
-        if len(rows) >= _AT_ONCE // part or size >= _WORDS_AT_ONCE // part:
-            yield seq, rows
-            rows, size, place = [], 0, seq
-    if place < stored.after:
-        yield stored.after, rows
-
-
-def _rows(
-    events: Iterator[tuple[int, Event]] | Sequence[tuple[int, Event]],
-) -> Iterator[tuple[int, str]]:
-    for seq, event in events:
-        if found := as_typed.entries_of(event):
-            yield seq, " ".join(found)
-
-
-def _insertion(
-    before: int, after: int, rows: _Rows, part: int
-) -> Callable[[sqlite3.Connection], tuple[int, float]]:
-    """A job that indexes these, unless somebody else went on from `before`.
-
-    It says up to where the index has come then, and how many seconds that took.
-    """
-
-    def run(db: sqlite3.Connection) -> tuple[int, float]:
-        started = time.monotonic()
-        indexed = _indexed(db)
-        if indexed is None or indexed != before:
-            return indexed or 0, 0
-        listed = json.dumps([seq for seq, _ in rows])
-        sql = "SELECT seq FROM event WHERE seq IN (SELECT value FROM json_each(?))"
-        held = {row[0] for row in db.execute(sql, (listed,))}
-        there = [row for row in rows if row[0] in held]
-        if there:
-            places = ",".join(["(?, ?)"] * len(there))
-            db.execute(
-                f"INSERT INTO words (rowid, text) VALUES {places}",
-                [value for row in there for value in row],
-            )
-            db.execute(
-                "INSERT INTO words (words, rank) VALUES ('merge', ?)", (_MERGED_AT_ONCE // part,)
-            )
-        db.execute("UPDATE state SET indexed = ?", (after,))
-        return after, time.monotonic() - started
-
-    return run
+async def _first(batches: AsyncIterator[IndexBatch], count: int) -> AsyncIterator[IndexBatch]:
+    for _ in range(count):
+        batch = await anext(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _indexed(db: sqlite3.Connection) -> int | None:

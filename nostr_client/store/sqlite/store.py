@@ -98,7 +98,7 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
                 if indexed is None:
                     await db.write(search_index.prepare)
                 self._indexer = Indexer(db, self._read_since, gentle=options.gentle)
-                tasks.append(asyncio.create_task(self._indexer.run()))
+                tasks.append(asyncio.create_task(self.run_alone("index", self._indexer.run)))
             try:
                 yield self
             finally:

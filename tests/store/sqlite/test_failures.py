@@ -7,6 +7,7 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pytest
 from nostr_client.errors import StoreError
 from nostr_client.protocol.filters import Filter
 from nostr_client.store.opening import open_store
+from nostr_client.store.sqlite.database import Database
 from nostr_client.store.sqlite.store import SqliteStore
 from tests.store.samples import NOW, author, make
 from tests.store.sqlite.test_processes import all_lines, child
@@ -203,3 +205,30 @@ async def test_a_read_waits_for_a_lock_as_a_write_does(store: SqliteStore) -> No
     for ask in (store._db.read, store._db.apart):
         locked = [busy, busy]
         assert await ask(read) == 7
+
+
+async def test_what_need_not_be_on_the_disk_is_not_waited_for(tmp_path: Path) -> None:
+    """SQLite's `synchronous` within a commit: 2 waits for the disk, 1 does not."""
+
+    def level(c: sqlite3.Connection) -> int:
+        found: int = c.execute("PRAGMA synchronous").fetchone()[0]
+        return found
+
+    db = await Database.open(tmp_path / "events.db", time_limit=5)
+    try:
+        assert await db.write(level, durable=False) == 1
+        assert await db.write(level) == 2
+        held = threading.Event()
+        first = asyncio.create_task(db.write(lambda _: held.wait(10)))
+        await asyncio.sleep(0)
+        together = [asyncio.create_task(db.write(level, durable=one)) for one in (False, True)]
+        await asyncio.sleep(0)
+        held.set()
+        assert await first
+        found = await asyncio.gather(*together)
+        assert found in ([2, 2], [1, 2]), "what is to be on the disk is"
+        with pytest.raises(StoreError):
+            await db.write(lambda c: c.execute("no SQL"), durable=False)
+        assert await db.write(level) == 2
+    finally:
+        await db.close()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import math
 import random
 import sqlite3
-from collections.abc import Sequence
+import subprocess
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -18,7 +21,9 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store import as_typed, words
 from nostr_client.store.contract import EventStore, FindsAsTyped, StoreOptions
 from nostr_client.store.opening import open_store
-from nostr_client.store.sqlite import database, search, search_index
+from nostr_client.store.sqlite import database, search, search_index, words_process
+from nostr_client.store.sqlite import store as sqlite_store
+from nostr_client.store.sqlite.index_batches import IndexBatch
 from tests.store import samples
 from tests.store.conftest import Clock, OpenStore
 from tests.store.naive import NaiveStore
@@ -386,3 +391,155 @@ async def test_an_index_from_before_is_made_anew_gently(
         [person] = await store.people_typed(Filter(), "libb")
         assert person.pubkey == ALICE
         assert len(await store.texts_typed(Filter(), "tea")) == 300
+
+
+def index_of(store: EventStore) -> search_index.Indexer:
+    indexer = getattr(store, "_indexer", None)
+    assert isinstance(indexer, search_index.Indexer)
+    return indexer
+
+
+def floods(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ten events are a flood; where each process begins that finds the words of one."""
+    monkeypatch.setattr(search_index, "FLOOD", 10)
+    monkeypatch.setattr(search_index, "_LOOK_EVERY", 0.01)
+    began: list[int] = []
+    true = words_process.batches
+
+    def batches(path: Path, place: int) -> AsyncGenerator[IndexBatch]:
+        began.append(place)
+        return true(path, place)
+
+    monkeypatch.setattr(words_process, "batches", batches)
+    return began
+
+
+async def test_the_words_of_a_flood_are_found_by_a_process(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = floods(monkeypatch)
+    made = [make(ALICE, 1, NOW, content=f"tea {n} 東京") for n in range(300)]
+    async with open_store() as store:
+        await store.save([*made, make(BOB, 7, NOW, content="+")])
+    async with open_store(search=True) as store:
+        await store.finish_index()
+        assert set(began) == {0}
+        assert await store.index_lag() == 0
+        assert await store.count([Filter.of(search="tea 京")]) == 300
+        processes = len(began)
+        await store.save([make(BOB, 1, NOW, content="tea")])
+        await store.finish_index()
+        assert len(began) == processes, "one event is none"
+        assert await store.count([Filter.of(search="tea")]) == 301
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db")) as db:
+        db.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+
+
+@pytest.mark.parametrize(
+    "command", ["print('0 2 {', end='')", "raise SystemExit('no')", "import nothing"]
+)
+async def test_words_are_found_here_where_no_process_can(
+    open_store: OpenStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    command: str,
+) -> None:
+    began = floods(monkeypatch)
+    monkeypatch.setattr(search_index, "QUIET", 0.0)
+    monkeypatch.setattr(words_process, "_COMMAND", command)
+    async with open_store(search=True) as store:
+        await store.save([make(ALICE, 1, NOW, content=f"tea {n}") for n in range(50)])
+
+        async def keeps_up() -> bool:
+            return await store.index_lag() == 0
+
+        await until(keeps_up)
+        assert await store.count([Filter.of(search="tea")]) == 50
+    assert began == [0, 0, 0]
+    assert "the process that finds words ended" in caplog.text
+
+
+async def test_a_kill_in_the_middle_loses_nothing(
+    open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that finds words is killed within a batch."""
+    began = floods(monkeypatch)
+    start = words_process._start
+    killed: list[int] = []
+
+    def cut_short(path: Path, place: int, errors: IO[bytes]) -> subprocess.Popen[bytes]:
+        process = start(path, place, errors)
+        if not killed:
+            assert process.stdout is not None
+            with process.stdout as said:
+                lines = [said.readline() for _ in range(6)]
+                process.kill()
+            killed.append(place)
+            process.stdout = io.BytesIO(b"".join(lines)[:-20])
+        return process
+
+    monkeypatch.setattr(words_process, "_start", cut_short)
+    made = [make(ALICE, 1, NOW, content=f"tea {n} " + "milk " * 1000) for n in range(20)]
+    async with open_store() as store:
+        await store.save(made)
+    async with open_store(search=True) as store:
+
+        async def keeps_up() -> bool:
+            return await store.index_lag() == 0
+
+        await until(keeps_up)
+        assert (killed, began) == ([0], [0, 4]), "four batches are one transaction"
+        for n in range(20):
+            assert await store.count([Filter.of(search=f"{n} milk")]) == 1
+        assert await store.count([Filter.of(search="tea")]) == 20
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db")) as db:
+        db.execute("INSERT INTO words (words) VALUES ('integrity-check')")
+
+
+async def test_the_index_catches_up_under_a_steady_load_and_keeps_to_its_share(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    floods(monkeypatch)
+    monkeypatch.setattr(search_index, "QUIET", 3600.0)
+    monkeypatch.setattr(search_index, "PATIENCE", 0.0)
+    monkeypatch.setattr(search_index, "BUSY_SHARE", 0.25)
+    async with open_store() as store:
+        await store.save([make(ALICE, 1, NOW, content=f"tea {n}") for n in range(400)])
+    async with open_store(search=True) as store:
+        index_of(store).asked()  # from now on it is never quiet
+
+        async def saved_and_asked() -> bool:
+            await store.save([make(BOB, 1, NOW, content="milk")])
+            await store.page([Filter.of(kinds=[1], limit=1)])
+            return await store.index_lag() <= 1
+
+        await until(saved_and_asked)
+        indexer = index_of(store)
+        assert indexer.worked > 0
+        assert indexer.rested == pytest.approx(3 * indexer.worked)
+
+
+async def test_one_of_several_indexes_and_another_goes_on_when_it_ends(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "TURN_SECONDS", 0.01)
+    async with contextlib.AsyncExitStack() as longer, contextlib.AsyncExitStack() as shorter:
+        first = await shorter.enter_async_context(open_store(search=True))
+        await first.save([make(ALICE, 1, NOW, content="tea")])
+
+        async def keeps_up() -> bool:
+            return await first.index_lag() == 0
+
+        await until(keeps_up)
+        other = await longer.enter_async_context(open_store(search=True))
+        await other.save([make(BOB, 1, NOW, content="tea")])
+        await until(keeps_up)
+        assert index_of(other).worked == 0
+        await shorter.aclose()
+        await other.save([make(BOB, 1, NOW - 1, content="tea")])
+
+        async def goes_on() -> bool:
+            return await other.index_lag() == 0
+
+        await until(goes_on)
+        assert await other.count([Filter.of(search="tea")]) == 3
