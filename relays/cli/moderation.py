@@ -110,10 +110,11 @@ async def _open_stores(
     enter = stack.enter_async_context
     state = await enter(stores.open_state(read_only=read_only))
     saved = await load_saved_config(state)
+    there = {DATABASE, *await stores.names()}
     opened = [
         await enter(stores.open(name, StoreOptions(read_only=read_only)))
         for name in saved.databases
-        if name == DATABASE or await stores.has(name)
+        if name in there
     ]
     return ModerationActions(state, opened, saved.config)
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ import pytest
 from nostr_client.nips.nip19 import encode_nevent, encode_note, encode_nprofile, encode_npub
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.store.opening import open_store
 from relays.cli.app import run_command as main
 from relays.config.relay_config import Membership, Moderation, RelayConfig, Web
 from relays.moderation.actions import ModerationActions
-from relays.moderation.opening import open_state
+from relays.process.stores import stores_of
+from tests import postgres
 from tests.relays.cli.parsed import parsed
 from tests.relays.talk import KEY, NOW, OTHER, note
 
@@ -27,15 +28,17 @@ NPUB = encode_npub(ME)
 
 
 class Keepers:
-    """A relay's folder and its keeper's command line."""
+    """A relay's folder, or its `database`, and its keeper's command line."""
 
-    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str], database: str = "") -> None:
         self.folder = folder
+        self.stores = stores_of(folder, database)
+        self._where = ["--data", str(folder), *(["--store", database] if database else [])]
         self._capfd = capfd
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """What a command prints; its errors, where it is to fail."""
-        assert main([*arguments, "--data", str(self.folder)]) == code
+        assert main([*arguments, *self._where]) == code
         out, err = self._capfd.readouterr()
         return err if code else out
 
@@ -45,14 +48,14 @@ class Keepers:
 
     def save(self, *events: Event, name: str = "events.db") -> None:
         async def work() -> None:
-            async with open_store(self.folder / name) as store:
+            async with self.stores.open(name) as store:
                 await store.save(events)
 
         asyncio.run(work())
 
     def held(self, name: str = "events.db") -> set[str]:
         async def work() -> set[str]:
-            async with open_store(self.folder / name) as store:
+            async with self.stores.open(name) as store:
                 return {event.id for event in await store.query([Filter()])}
 
         return asyncio.run(work())
@@ -62,8 +65,8 @@ class Keepers:
 
         async def work() -> None:
             async with (
-                open_state(self.folder) as state,
-                open_store(self.folder / "events.db") as store,
+                self.stores.open_state() as state,
+                self.stores.open("events.db") as store,
             ):
                 await ModerationActions(state, [store], config).settle()
 
@@ -77,23 +80,36 @@ def keepers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Keepers:
     return found
 
 
+@pytest.fixture(params=["folder", pytest.param("database", marks=pytest.mark.slow)])
+async def anywhere(
+    request: pytest.FixtureRequest, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> AsyncIterator[Keepers]:
+    """The same, wherever the relay is."""
+    if request.param == "folder":
+        yield Keepers(tmp_path, capfd)
+        return
+    async with postgres.new_schemas() as url_of:
+        yield Keepers(tmp_path, capfd, url_of("relay"))
+
+
 def test_without_a_relay_nothing_is_made(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "there is no relay" in Keepers(tmp_path, capfd).run("bans", code=1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_bans_of_each_sort(keepers: Keepers) -> None:
+def test_bans_of_each_sort(anywhere: Keepers) -> None:
+    assert "there is no relay" in anywhere.run("bans", code=1)
     bad, worse, fine = note("bad"), note("a casino", key=OTHER), note("fine", key=OTHER)
-    keepers.save(bad, worse, fine)
-    said = keepers.run("ban", "pubkey", encode_nprofile(ME), "--reason", "spam", "--yes")
+    anywhere.save(bad, worse, fine)
+    said = anywhere.run("ban", "pubkey", encode_nprofile(ME), "--reason", "spam", "--yes")
     assert said == f"banned {NPUB}; 1 event removed\n"
-    [record] = keepers.json("ban", "word", "Casino", "--remove", "--yes")
+    [record] = anywhere.json("ban", "word", "Casino", "--remove", "--yes")
     assert record == {"banned": "word", "value": "casino", "removed": 1}
-    assert keepers.held() == {fine.id}
-    keepers.run("ban", "event", encode_nevent(fine.id), "--yes")
-    keepers.run("ban", "ip", "203.0.113.9/24")
-    assert keepers.held() == set()
-    found = {rule["sort"]: rule for rule in keepers.json("bans")}
+    assert anywhere.held() == {fine.id}
+    anywhere.run("ban", "event", encode_nevent(fine.id), "--yes")
+    anywhere.run("ban", "ip", "203.0.113.9/24")
+    assert anywhere.held() == set()
+    found = {rule["sort"]: rule for rule in anywhere.json("bans")}
     assert {sort: rule["value"] for sort, rule in found.items()} == {
         "ban-pubkey": ME,
         "ban-word": "casino",
@@ -101,14 +117,14 @@ def test_bans_of_each_sort(keepers: Keepers) -> None:
         "ban-ip": "203.0.113.0/24",
     }
     assert found["ban-pubkey"]["reason"] == "spam"
-    assert NPUB in keepers.run("bans")
+    assert NPUB in anywhere.run("bans")
     for sort, value in (
         *(("pubkey", ME), ("word", "CASINO"), ("event", encode_note(fine.id))),
         ("ip", "203.0.113.0/24"),
     ):
-        keepers.run("unban", sort, value)
-        assert "no such ban" in keepers.run("unban", sort, value, code=1)
-    assert keepers.run("bans") == ""
+        anywhere.run("unban", sort, value)
+        assert "no such ban" in anywhere.run("unban", sort, value, code=1)
+    assert anywhere.run("bans") == ""
 
 
 def test_what_is_said_of_a_banned_word(keepers: Keepers) -> None:
@@ -202,38 +218,39 @@ def test_what_cannot_be_banned(keepers: Keepers, wrong: tuple[str, str]) -> None
     assert keepers.run("log") == ""
 
 
-def test_all_rooms_are_cleaned(keepers: Keepers) -> None:
+def test_all_rooms_are_cleaned(anywhere: Keepers) -> None:
     rooms = {name: RelayConfig(path=f"/{name}") for name in ("inbox", "none")}
-    keepers.start(RelayConfig(rooms=rooms))
-    keepers.save(note("one"))
-    keepers.save(note("two"), name="inbox.db")
-    assert keepers.json("ban", "pubkey", NPUB, "--yes")[0]["removed"] == 2
-    assert keepers.held("inbox.db") == set()
-    assert not (keepers.folder / "none.db").exists()
+    anywhere.save()
+    anywhere.start(RelayConfig(rooms=rooms))
+    anywhere.save(note("one"))
+    anywhere.save(note("two"), name="inbox.db")
+    assert anywhere.json("ban", "pubkey", NPUB, "--yes")[0]["removed"] == 2
+    assert anywhere.held("inbox.db") == set()
+    assert asyncio.run(anywhere.stores.names()) == ["events.db", "inbox.db"]
 
 
 def report(event: Event, type: str = "spam") -> Event:
     return note("look\x1b[2J", kind=1984, tags=(("e", event.id, type), ("p", ME)), key=OTHER)
 
 
-def test_reports_are_listed_dismissed_and_acted_upon(keepers: Keepers) -> None:
+def test_reports_are_listed_dismissed_and_acted_upon(anywhere: Keepers) -> None:
     bad, fine, worse = note("bad"), note("fine"), note("worse", at=NOW + 1)
-    keepers.save(bad, fine, worse, report(bad, "illegal"), report(fine), report(worse, "malware"))
-    assert [case["target"] for case in keepers.json("reports")] == [bad.id, worse.id, fine.id]
-    shown = keepers.run("reports", "list")
+    anywhere.save(bad, fine, worse, report(bad, "illegal"), report(fine), report(worse, "malware"))
+    assert [case["target"] for case in anywhere.json("reports")] == [bad.id, worse.id, fine.id]
+    shown = anywhere.run("reports", "list")
     assert "illegal (1)" in shown
     assert "\x1b" not in shown
-    assert keepers.json("reports", "dismiss", fine.id, "--reason", "no")[0]["reporters"] == 1
-    assert keepers.json("reports", "act", bad.id, "--yes")[0]["removed"] == 1
-    assert len(keepers.held()) == 5
-    [acted] = keepers.json("reports", "act", encode_note(worse.id), "--author", "--yes")
+    assert anywhere.json("reports", "dismiss", fine.id, "--reason", "no")[0]["reporters"] == 1
+    assert anywhere.json("reports", "act", bad.id, "--yes")[0]["removed"] == 1
+    assert len(anywhere.held()) == 5
+    [acted] = anywhere.json("reports", "act", encode_note(worse.id), "--author", "--yes")
     assert acted["author"] == ME
-    assert keepers.json("reports", "list") == []
-    assert "nobody reported" in keepers.run("reports", "act", "00" * 32, code=2)
-    missing = keepers.run("reports", "act", encode_note("00" * 32), "--author", code=1)
+    assert anywhere.json("reports", "list") == []
+    assert "nobody reported" in anywhere.run("reports", "act", "00" * 32, code=2)
+    missing = anywhere.run("reports", "act", encode_note("00" * 32), "--author", code=1)
     assert "not held" in missing
-    keepers.run("reports", "act", encode_npub(OTHER.public_key.hex), "--yes")
-    assert keepers.held() == set()
+    anywhere.run("reports", "act", encode_npub(OTHER.public_key.hex), "--yes")
+    assert anywhere.held() == set()
 
 
 def test_admins_of_the_last_start_weigh_more(keepers: Keepers) -> None:
@@ -269,23 +286,24 @@ def test_the_relays_key(keepers: Keepers) -> None:
     assert secret not in keepers.run("key", "--json")
 
 
-def test_members_by_command(keepers: Keepers) -> None:
-    assert keepers.run("members", "add", NPUB, "--reason", "a friend") == "added\n"
-    assert keepers.run("members", "add", NPUB) == "a member already\n"
-    [member] = keepers.json("members")
+def test_members_by_command(anywhere: Keepers) -> None:
+    anywhere.save()
+    assert anywhere.run("members", "add", NPUB, "--reason", "a friend") == "added\n"
+    assert anywhere.run("members", "add", NPUB) == "a member already\n"
+    [member] = anywhere.json("members")
     assert (member["pubkey"], member["by"], member["reason"]) == (ME, "keeper", "a friend")
-    assert NPUB in keepers.run("members", "list")
-    assert keepers.held() == set()
-    keepers.start(RelayConfig(members=Membership(enabled=True)))
-    assert len(keepers.held()) == 1
-    keepers.run("members", "role", "king", "--label", "King", "--color", "37")
-    assert keepers.json("members", "role")[0]["label"] == "King"
-    keepers.run("members", "add", encode_npub(OTHER.public_key.hex), "--role", "king")
-    assert [member["roles"] for member in keepers.json("members")] == [[], ["king"]]
-    keepers.run("members", "role", "king", "--delete")
-    keepers.run("members", "remove", NPUB)
-    assert "no member" in keepers.run("members", "remove", NPUB, code=1)
-    assert len(keepers.json("members", "list")) == 1
+    assert NPUB in anywhere.run("members", "list")
+    assert anywhere.held() == set()
+    anywhere.start(RelayConfig(members=Membership(enabled=True)))
+    assert len(anywhere.held()) == 1
+    anywhere.run("members", "role", "king", "--label", "King", "--color", "37")
+    assert anywhere.json("members", "role")[0]["label"] == "King"
+    anywhere.run("members", "add", encode_npub(OTHER.public_key.hex), "--role", "king")
+    assert [member["roles"] for member in anywhere.json("members")] == [[], ["king"]]
+    anywhere.run("members", "role", "king", "--delete")
+    anywhere.run("members", "remove", NPUB)
+    assert "no member" in anywhere.run("members", "remove", NPUB, code=1)
+    assert len(anywhere.json("members", "list")) == 1
 
 
 def test_invites_by_command(keepers: Keepers) -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from nostr_client.errors import StoreError
+from nostr_client.protocol.event import Event
 from nostr_client.protocol.keys import SecretKey
-from relays.config.relay_config import Moderation, RelayConfig, Web
+from relays.config.relay_config import Mirror, Moderation, RelayConfig, Web
 from relays.moderation import key_file
+from relays.moderation.floors import RecordedFloor
 from relays.operations.backup import back_up, restore
 from relays.operations.compact import compact
+from relays.operations.import_export import export_events, import_files
+from relays.operations.sync_once import SyncTask, sync_once
 from relays.process.folder import open_folder
 from relays.process.run import run
 from relays.process.stores import DATABASE, stores_of
 from tests import postgres
 from tests.relays.moderation.test_running import call
 from tests.relays.serving import Served, serving
-from tests.relays.talk import KEY, LIMIT, OTHER, authorization, note, wire
+from tests.relays.talk import KEY, LIMIT, OTHER, Wire, authorization, note, wire
 from tests.waiting import until
 
 pytestmark = pytest.mark.xdist_group("postgres")
@@ -96,7 +102,7 @@ async def test_what_one_decides_all_go_by(nodes: list[Served]) -> None:
 async def test_a_ban_shows_everywhere_within_a_second(nodes: list[Served]) -> None:
     one, two = nodes
     took = []
-    for number in range(100):
+    for number in range(50):
         heard = asyncio.Event()
         two.rooms.state.on_change(heard.set)
         await one.rooms.actions.ban_address(f"203.0.113.{number}", by="k")
@@ -105,9 +111,10 @@ async def test_a_ban_shows_everywhere_within_a_second(nodes: list[Served]) -> No
             await heard.wait()
         took.append(time.monotonic() - begun)
     took.sort()
-    assert took[98] < 1, took[-5:]
+    assert took[-1] < 1, took[-5:]
 
 
+@pytest.mark.slow
 async def test_what_one_at_a_time_may_do_goes_on_when_he_ends(
     tmp_path: Path, database: str
 ) -> None:
@@ -131,6 +138,87 @@ async def test_what_one_at_a_time_may_do_goes_on_when_he_ends(
         await slips_in(two, "two")
         await first.aclose()
         await slips_in(two, "three")
+
+
+@pytest.mark.slow
+async def test_one_of_them_mirrors(tmp_path: Path, database: str) -> None:
+    """A peer is followed by one node at a time, and by another when that one ends."""
+    async with serving(tmp_path / "peer") as peer, AsyncExitStack() as stack:
+        config = msgspec.structs.replace(CONFIG, mirror=(Mirror(urls=(peer.url,)),))
+        ends: list[AsyncExitStack] = []
+        nodes: list[Served] = []
+        for name in ("1", "2"):
+            ends.append(await stack.enter_async_context(AsyncExitStack()))
+            node = serving(tmp_path / name, config, store=database)
+            nodes.append(await ends[-1].enter_async_context(node))
+
+        def following() -> list[int]:
+            return [n for n, node in enumerate(nodes) if mirrors_of(node)]
+
+        await until(following)
+        [first] = following()
+        for number in range(2):
+            event = note(f"{number}", at=now())
+            async with wire(peer.url) as writer:
+                assert (await writer.publish(event))[2] is True
+            other = nodes[1 - first]
+            async with wire(other.url) as reader:
+
+                async def has_come(reader: Wire = reader, event: Event = event) -> bool:
+                    return await reader.stored({"ids": [event.id]}) == [event.id]
+
+                await until(has_come)
+            if not number:
+                assert following() == [first]
+                await ends[first].aclose()
+                await until(lambda: following() == [1 - first])
+
+
+def mirrors_of(node: Served) -> int:
+    """How many peers it follows."""
+    [sub_relay] = node.rooms.sub_relays
+    return len(sub_relay.mirrors.peers)
+
+
+async def test_what_a_keeper_brings_in_and_takes_out(
+    tmp_path: Path, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = msgspec.structs.replace(CONFIG, store=database)
+    events = [note(f"{number}", at=now() - number) for number in range(3)]
+    (tmp_path / "events.jsonl").write_bytes(b"".join(event.json + b"\n" for event in events))
+    (tmp_path / "node").mkdir()
+    async with (
+        serving(tmp_path / "node", CONFIG, store=database) as node,
+        serving(tmp_path / "peer") as peer,
+        wire(node.url) as reader,
+    ):
+        await reader.req("live", {"kinds": [1]})
+        files = [str(tmp_path / "events.jsonl")]
+        data = tmp_path / "elsewhere"
+        said: list[str] = []
+        report = await import_files(data, files, config, say=said.append)
+        assert report.stored == 3, said
+        heard = {(await reader.recv())[2]["id"] for _ in events}
+        assert heard == {event.id for event in events}
+        out = io.BytesIO()
+        assert await export_events(data, out, database=database) == 3
+        assert out.getvalue() == (tmp_path / "events.jsonl").read_bytes()
+        async with wire(peer.url) as writer:
+            theirs = note("theirs", key=OTHER, at=now())
+            assert (await writer.publish(theirs))[2] is True
+        await sync_once(data, SyncTask(url=peer.url), config)
+        assert (await reader.recv())[2]["id"] == theirs.id
+        async with wire(peer.url) as asker:
+            assert len(await asker.stored({"kinds": [1]})) == 4
+
+
+async def test_what_went_for_want_of_room_is_known_to_all(nodes: list[Served]) -> None:
+    floors = [RecordedFloor(node.rooms.state, "events") for node in nodes]
+    await floors[0].put(now())
+    await until(lambda: floors[1].value)
+    async with wire(nodes[1].url) as writer:
+        old = await writer.publish(note("old", at=now() - 100))
+        assert old[2:] == [False, "invalid: it is older than what there is room for here"]
 
 
 async def test_a_key_in_a_file_counts(tmp_path: Path, database: str) -> None:
