@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -46,7 +46,8 @@ async def open_store(
         async with MemoryStore.open(options) as store:
             yield store
     elif is_postgres(location):
-        from nostr_client.store.postgres.store import PostgresStore  # an extra
+        with postgres_driver():
+            from nostr_client.store.postgres.store import PostgresStore
 
         async with PostgresStore.open(str(location), options) as store:
             yield store
@@ -70,9 +71,23 @@ async def open_client_store(
 
 async def schemas_with_stores(url: str) -> frozenset[str]:
     """Those of the PostgreSQL database at `url` that each hold a store. Raises StoreError."""
-    from nostr_client.store.postgres.catalog import schemas_with  # an extra
+    with postgres_driver():
+        from nostr_client.store.postgres.catalog import schemas_with
 
     return await schemas_with(url, "state")
+
+
+@contextmanager
+def postgres_driver() -> Iterator[None]:
+    """Around an import of what needs the driver, which is an extra: StoreError where it is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        raise StoreError(
+            "a store in PostgreSQL needs the package asyncpg: pip install 'nostr-client[postgres]'"
+        ) from None
 
 
 def is_postgres(location: str | Path) -> bool:

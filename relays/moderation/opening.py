@@ -17,7 +17,7 @@ from typing import Final
 
 from nostr_client.errors import StoreError
 from nostr_client.paths import FolderLock
-from nostr_client.store.opening import is_postgres
+from nostr_client.store.opening import is_postgres, postgres_driver
 from nostr_client.store.reserve import Reserve
 from relays.moderation import key_file
 from relays.moderation.memory import MemoryRecords
@@ -36,7 +36,8 @@ LOCK_PATIENCE: Final = 1.0
 async def has_records(location: str | Path) -> bool:
     """Were records made there? Raises StoreError."""
     if is_postgres(location):
-        from relays.moderation.postgres.records import has_tables  # an extra
+        with postgres_driver():
+            from relays.moderation.postgres.records import has_tables
 
         return await has_tables(str(location))
     return location != MEMORY and (Path(location) / FILE).exists()
@@ -60,7 +61,8 @@ async def open_records(
         yield MemoryRecords()
         return
     if is_postgres(location):
-        from relays.moderation.postgres.records import PostgresRecords  # an extra
+        with postgres_driver():
+            from relays.moderation.postgres.records import PostgresRecords
 
         key = None if node is None else node / key_file.FILE
         async with PostgresRecords.open(str(location), read_only=read_only, key=key) as shared:

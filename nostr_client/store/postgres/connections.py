@@ -14,18 +14,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
+import asyncpg
+
 from nostr_client.errors import QueryTimeout, StoreError, StoreFull
 from nostr_client.redact import redacted
 from nostr_client.store.contract import Priority
 from nostr_client.store.postgres.addresses import Address, Host, address_of
 from nostr_client.store.postgres.lanes import Lane
-
-try:
-    import asyncpg
-except ImportError as error:  # an extra
-    raise StoreError(
-        "a store in PostgreSQL needs the package asyncpg: pip install 'nostr-client[postgres]'"
-    ) from error
 
 if TYPE_CHECKING:
     from asyncpg import Connection

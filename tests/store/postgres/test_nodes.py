@@ -24,10 +24,10 @@ Nodes = list[EventStore]
 
 @contextlib.asynccontextmanager
 async def nodes_of(count: int, *urls: str) -> AsyncIterator[Nodes]:
-    from nostr_client.store.postgres.store import PostgresStore  # an extra
-
     options = StoreOptions(service_urls=urls, clock=lambda: samples.NOW)
     async with postgres.new_schemas() as url_of, contextlib.AsyncExitStack() as stack:
+        from nostr_client.store.postgres.store import PostgresStore  # an extra
+
         opened = (PostgresStore.open(url_of("one"), options) for _ in range(count))
         yield [await stack.enter_async_context(each) for each in opened]
 
