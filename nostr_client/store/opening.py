@@ -79,7 +79,7 @@ async def schemas_with_stores(url: str) -> frozenset[str]:
 
 @contextmanager
 def postgres_driver() -> Iterator[None]:
-    """Around an import of what needs the driver, which is an extra: StoreError where it is missing."""
+    """Around an import of what needs the driver, an extra: StoreError where it is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
