@@ -10,6 +10,10 @@
 #             quarter of an hour, and benchmarks/RESULTS.md; BENCH='--quick', or --help
 # make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
 #             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
+# make bench-nodes  several nodes on one PostgreSQL beside our relay on SQLite, with goals (an hour);
+#             BENCH='--quick', or --help
+# make nodes-million  a million events over three nodes, of which one is killed every ten seconds, and
+#             what was lost, missed or doubled (half an hour); BENCH='--quick', or --help
 # make bench-store  the store alone
 # make bench-private  private messages: an inbox opened by a key and by a bunker, read again, and one
 #             message, beside their goals; BENCH='--far 10000', or --help
@@ -104,6 +108,13 @@ bench: $(VENV)/ready-dev
 
 bench-relay: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.relay $(if $(PEER),--peer-command '$(PEER)') $(BENCH)
+
+.PHONY: bench-nodes nodes-million
+bench-nodes: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.nodes $(BENCH)
+
+nodes-million: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.nodes_million $(BENCH)
 
 bench-store: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.store $(BENCH)

@@ -14,6 +14,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
@@ -112,14 +113,15 @@ def _is_whole(end: bytes) -> bool:
 
 @contextlib.asynccontextmanager
 async def lines(url: str, count: int) -> Any:
-    """So many connections, open."""
-    where = urlsplit(url)
+    """So many connections, open: to each of several URLs, between which spaces stand, in turn."""
+    places = [urlsplit(one) for one in url.split()]
     loop = asyncio.get_running_loop()
     opened: list[Line] = []
     try:
-        for _ in range(count):
+        for number in range(count):
+            where = places[number % len(places)]
             _, line = await loop.create_connection(
-                lambda: Line(where.netloc), where.hostname or "", where.port or 80
+                partial(Line, where.netloc), where.hostname or "", where.port or 80
             )
             async with asyncio.timeout(OPEN_LIMIT):
                 await asyncio.wait({line.open, line.failed}, return_when=asyncio.FIRST_COMPLETED)
@@ -314,6 +316,36 @@ async def fan_out(
         if not audience.late:
             return Latencies(0.0, 0.0, deliveries / took)
         return _latencies(audience.late, took)
+
+
+async def passed_on(
+    url: str, frames: Sequence[bytes], subscription: bytes, pace: float
+) -> Latencies:
+    """From an event's OK at the first of two nodes to its arrival at a subscriber of the second,
+    `pace` events a second; 0 where it arrives before the OK."""
+    first, second = url.split()
+    async with lines(first, 1) as [publisher], lines(second, 1) as [subscriber]:
+        audience = _Audience([subscriber], ())
+        subscriber.send(subscription)
+        await _done(audience.ready, [subscriber])
+        acknowledged: list[float] = []
+        arrived: list[float] = []
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def hear(mark: bytes, count: int) -> None:
+            into = acknowledged if mark is OK else arrived
+            into.extend([time.perf_counter()] * count)
+            if len(acknowledged) == len(arrived) == len(frames):
+                done.set_result(None)
+
+        publisher.hear = subscriber.hear = hear
+        began = time.perf_counter()
+        for number, one in enumerate(frames):
+            await asyncio.sleep(began + number / pace - time.perf_counter())
+            publisher.send(one)
+        await _done(done, [publisher, subscriber])
+        late = [max(0.0, b - a) for a, b in zip(acknowledged, arrived, strict=True)]
+        return _latencies(late, time.perf_counter() - began)
 
 
 # Everything at once

@@ -107,7 +107,7 @@ CONNECTING = {
     *("getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"),
 }
 """Calls that connect to somebody, or ask about a name; not where a `sock` is handed over."""
-LISTENS = {("relays.process.port", "getaddrinfo")}
+LISTENS = {("relays.process.run", "getaddrinfo")}
 """That looks up where the relay itself is to listen."""
 CLIENTS = {
     "socket": ("nostr_client.net.dial", "nostr_client.net.proxy"),
@@ -461,7 +461,7 @@ def test_what_is_no_circle() -> None:
 
 # The tests stand where a reader looks for them.
 
-OF_THE_WHOLE = {Path("fuzz"), Path("browser")}
+OF_THE_WHOLE = {Path("fuzz"), Path("nodes"), Path("browser")}
 """Folders of tests that are not about one room."""
 TESTS_OF = {"nostr_client": Path(), "relays": Path("relays")}
 """Where below `tests/` the rooms of a package have their folders."""

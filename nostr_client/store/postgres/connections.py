@@ -34,6 +34,9 @@ CONNECT_LIMIT: Final = 5.0
 """Seconds for a new connection to one server."""
 WRITE_LIMIT: Final = 30.0
 """Seconds that a transaction may take, with the wait for others."""
+HOLD: Final = 10.0
+"""Seconds that a node which stands still, or was cut off, may hold up all others: what is written
+in turn must come to its end well within `WRITE_LIMIT`."""
 PREPARE_LIMIT: Final = 3600.0
 """Seconds for tables that become those of a newer version."""
 REST: Final = 1.0
@@ -51,9 +54,8 @@ _FOR_READING: Final = {
     "default_transaction_read_only": "on",
 }
 _FOR_WRITING: Final = {
-    # A node that stands still must not hold up the others.
     "lock_timeout": f"{WRITE_LIMIT:.0f}s",
-    "idle_in_transaction_session_timeout": f"{WRITE_LIMIT:.0f}s",
+    "idle_in_transaction_session_timeout": f"{HOLD:.0f}s",
 }
 _FOR_SAYING: Final = _FOR_WRITING | {"synchronous_commit": "off"}
 _FULL: Final = ("53100", "53200")
@@ -263,7 +265,8 @@ def said(url: str) -> Iterator[None]:
         raise ServerUnreachable(
             f"PostgreSQL at {redacted(url)} takes nothing that is to be written: a standby?"
         ) from None
-    except (asyncpg.InterfaceError, OSError) as error:
+    except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        # The second is what it makes of a server's last word that comes between two statements.
         what = str(error) or type(error).__name__
         raise ServerUnreachable(
             f"PostgreSQL at {redacted(url)} is not reached: {redacted(what)}"

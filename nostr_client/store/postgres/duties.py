@@ -28,9 +28,10 @@ SILENCE: Final = 4.0
 AGAIN: Final = 1.0
 """Seconds until it is tried again where the database was not reached."""
 _SESSION: Final = {
-    # A node that was cut off is noticed after some 10 seconds, and another takes its duties.
-    **{"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3"},
-    **{"tcp_user_timeout": "10000", "lock_timeout": "0"},
+    # Of a node that was cut off, or stands still, nothing is heard for so long: then another takes
+    # its duties. TCP's own probes would not do: what is in between may answer them.
+    "idle_session_timeout": "10s",
+    "lock_timeout": "0",
 }
 _LOCK: Final = (
     "SELECT pg_try_advisory_lock(1852797812, hashtext(current_setting('search_path') || $1))"

@@ -44,6 +44,16 @@ async def database(url: str) -> AsyncIterator[Any]:
     await db.close()
 
 
+def test_whatever_the_driver_says_of_a_connection_that_ended_is_an_error_of_ours() -> None:
+    """Ended between two statements, asyncpg takes the server's last word for a fault of its own;
+    whoever is to go on after a StoreError would have ended by that one."""
+    asyncpg: Any = pytest.importorskip("asyncpg")
+    from nostr_client.store.postgres.connections import ServerUnreachable, said
+
+    with pytest.raises(ServerUnreachable), said("postgresql://somewhere"):
+        raise asyncpg.InternalClientError("cannot switch to state 12")
+
+
 def opened(url: str, time_limit: float = 5.0) -> Any:
     from nostr_client.store.postgres.connections import Connections  # an extra
 

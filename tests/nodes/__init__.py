@@ -1,0 +1,1 @@
+"""Relay nodes on one PostgreSQL, as real processes, and what dies or hangs among them."""
