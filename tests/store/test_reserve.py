@@ -52,11 +52,13 @@ async def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     disk = Disk(reserve)
     write = Database._write
 
-    async def refuse(db: Database, run: Callable[[sqlite3.Connection], Any], weight: int) -> Any:
+    async def refuse(
+        db: Database, run: Callable[[sqlite3.Connection], Any], *more: Any, **named: Any
+    ) -> Any:
         if not disk.has_room:
             disk.refused += 1
             raise StoreFull("the disk is full")
-        return await write(db, run, weight)
+        return await write(db, run, *more, **named)
 
     def usage(_folder: Path) -> Any:
         return shutil._ntuple_diskusage(0, 0, 0 if disk.full else disk.free)

@@ -16,6 +16,7 @@ from nostr_client.errors import ConfigError, ConnectFailed, Refused
 from nostr_client.net import reconcile
 from nostr_client.net.pool import RelayPool
 from nostr_client.net.reconcile import ReconcileLimits
+from nostr_client.net.session import subscriptions
 from nostr_client.net.time_windows import TimeWindow
 from nostr_client.nips.nip11 import RelayInfo
 from nostr_client.protocol.event import Event
@@ -422,6 +423,7 @@ async def test_a_refused_request_is_an_error_after_some_patience(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfer, "PAUSES", (0.01,))
+    monkeypatch.setattr(subscriptions, "QUEUED", (0.01, 0.01))
     follow = honest(EVENTS[:3], most=10)
 
     async def script(peer: Peer) -> None:
@@ -438,7 +440,7 @@ async def test_a_refused_request_is_an_error_after_some_patience(
     async with bench(tmp_path, script) as b:
         with pytest.raises(Refused, match="rate-limited"):
             await b.run()
-        assert len(b.peer.sent("REQ")) == 2
+        assert len(b.peer.sent("REQ")) == 6, "each of two requests, and twice again at once"
 
 
 @given(
