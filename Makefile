@@ -8,8 +8,13 @@
 # make browser  a real browser looks at the relay's pages, where a chromium is installed
 # make bench  this library beside nostr-sdk, pynostr and monstr, in environments that it makes in build/: a
 #             quarter of an hour, and benchmarks/RESULTS.md; BENCH='--quick', or --help
-# make bench-relay  our relay under load, alone, or beside another that PEER starts on an empty
-#             database (it prints: PID URL [FOLDER]); BENCH='--runs 1 --events 20000', or --help
+# make bench-relay  our relay under load, alone, or in turns with strfry where STRFRY names the binary, or
+#             with another that PEER starts on an empty database (it prints: PID URL [FOLDER]), beside the
+#             goals: STRFRY=/path/to/strfry BENCH='--runs 1 --events 20000', or --quick, or --help
+# make bench-large  a relay with ten million events beside itself when it had one million (hours, and 20 GB;
+#             a run with --keep that is broken off goes on): BENCH='--events 300000 --base 100000'
+# make bench-pairs  the relay of this tree beside that of another revision, in nine interleaved pairs:
+#             OLD=main BENCH='--pairs 3', or --help
 # make bench-nodes  several nodes on one PostgreSQL beside our relay on SQLite, with goals (an hour);
 #             BENCH='--quick', or --help
 # make nodes-million  a million events over three nodes, of which one is killed every ten seconds, and
@@ -115,6 +120,14 @@ bench-nodes: $(VENV)/ready-dev
 
 nodes-million: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.nodes_million $(BENCH)
+
+.PHONY: bench-large bench-pairs
+bench-large: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.large $(BENCH)
+
+OLD ?= main
+bench-pairs: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.pairs $(OLD) $(BENCH)
 
 bench-store: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks.store $(BENCH)

@@ -44,8 +44,10 @@ class Network:
         authors: int = AUTHORS,
         seed: int = 7,
         hint: str = "wss://relay.example.com",
+        span: int = SPAN,
     ) -> None:
-        """`count` events, the last of them at `now`; those that name another one give `hint`."""
+        """`count` events within `span` seconds, the last of them at `now`; those that name another
+        one give `hint`."""
         self.rng = random.Random(seed)
         self.now = now
         self.keys = [SecretKey(sha256(b"%d" % number).digest()) for number in range(authors)]
@@ -56,13 +58,14 @@ class Network:
         self.notes: list[Event] = []
         self.count = count
         self.hint = hint
+        self.span = span
 
     def someone(self) -> str:
         return self.rng.choices(self.people, cum_weights=self.weights)[0]
 
     def events(self) -> Iterator[Event]:
         for number in range(self.count):
-            made = self._event(self.now - SPAN + SPAN * number // self.count)
+            made = self._event(self.now - self.span + self.span * number // self.count)
             if made.kind == 1:
                 self.notes.append(made)
             yield made
@@ -120,14 +123,20 @@ class Network:
 
 def signed(network: Network, events: Sequence[Event]) -> list[bytes]:
     """Their JSON with true signatures, made on all cores."""
-    secrets = {key.public_key.hex: bytes(key) for key in network.keys}
+    secrets = secrets_of(network)
     data = [one.json for one in events]
     parts = [data[start : start + _PART] for start in range(0, len(data), _PART)]
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        return list(itertools.chain.from_iterable(pool.map(partial(_sign, secrets), parts)))
+        return list(itertools.chain.from_iterable(pool.map(partial(sign, secrets), parts)))
 
 
-def _sign(secrets: dict[str, bytes], part: Sequence[bytes]) -> list[bytes]:
+def secrets_of(network: Network) -> dict[str, bytes]:
+    """The secret keys of its people, by their pubkeys: as `sign` wants them."""
+    return {key.public_key.hex: bytes(key) for key in network.keys}
+
+
+def sign(secrets: dict[str, bytes], part: Sequence[bytes]) -> list[bytes]:
+    """The JSON of events with true signatures, made here."""
     keys: dict[str, SecretKey] = {}
     made = []
     for data in part:

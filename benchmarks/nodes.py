@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import loading
-from benchmarks.relay import CLASSES, SETTLE, STOP_LIMIT, Load, ours
+from benchmarks.relay import SETTLE
+from benchmarks.relay_load import CLASSES, Load
 from benchmarks.results import machine
+from benchmarks.subjects import STOP_LIMIT, ours
 from benchmarks.table import Row, print_table
 from nostr_client.paths import environment_for_children
 from tests.nodes.database import Database

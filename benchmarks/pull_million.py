@@ -16,39 +16,34 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.network import Network, signed
+from benchmarks.subjects import Running, Strfry, ours
 from benchmarks.table import Row, print_table
 from nostr_client.errors import NostrError
 from nostr_client.net.dial import DialPolicy
 from nostr_client.net.pool import RelayPool
 from nostr_client.paths import environment_for_children
 from nostr_client.protocol.filters import Filter
-from nostr_client.rehearsal.relay_process import RelayProcess
 from nostr_client.signing.verifier import Verifier
 
 EVENTS = 1_000_000
 AUTHORS = 2_000
 PART = 100_000
 """Events that are made, signed and written in one go."""
-START_LIMIT = 60.0
+COUNT_LIMIT = 60.0
 GOAL = 2.0
-CONFIG = """\
-db = "{db}/"
-relay {{
-    bind = "127.0.0.1"
-    port = {port}
-    nofiles = 0
+_SETTINGS = """\
     maxFilterLimitCount = {most}
     auth {{
         enabled = true
@@ -58,7 +53,6 @@ relay {{
         enabled = true
         maxSyncEvents = {most}
     }}
-}}
 """
 
 
@@ -98,19 +92,11 @@ def timed(arguments: Sequence[str | Path], folder: Path) -> Pulled:
     return Pulled(time.perf_counter() - began, used.ru_utime + used.ru_stime)
 
 
-class Strfry:
-    """The binary, and databases of its own in folders."""
+class PulledByStrfry(Strfry):
+    """The other that pulls."""
 
     def __init__(self, binary: str, most: int) -> None:
-        self._binary = binary
-        self._most = most
-
-    def command(self, folder: Path, *arguments: str, port: int = 7777) -> list[str]:
-        folder.mkdir(exist_ok=True)
-        (folder / "db").mkdir(exist_ok=True)
-        config = folder / "strfry.conf"
-        config.write_text(CONFIG.format(db=folder / "db", port=port, most=self._most))
-        return [self._binary, f"--config={config}", *arguments]
+        super().__init__(binary, _SETTINGS.format(most=most))
 
     def load(self, folder: Path, events: Path) -> None:
         with events.open("rb") as lines:
@@ -124,33 +110,8 @@ class Strfry:
     def pull(self, folder: Path, url: str) -> Pulled:
         return timed(self.command(folder, "sync", url, "--dir=down"), folder)
 
-    @contextlib.asynccontextmanager
-    async def relay(self, folder: Path) -> AsyncIterator[str]:
-        """Its relay on what is in `folder`; the URL."""
-        with contextlib.closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        process = subprocess.Popen(
-            self.command(folder, "relay", port=port),
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            async with asyncio.timeout(START_LIMIT):
-                while True:
-                    with contextlib.suppress(OSError):
-                        _, writer = await asyncio.open_connection("127.0.0.1", port)
-                        writer.close()
-                        break
-                    await asyncio.sleep(0.05)
-            yield f"ws://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(START_LIMIT)
 
-
-class Ours:
+class PulledByOurs:
     """Our relay, in folders."""
 
     def load(self, folder: Path, events: Path) -> None:
@@ -159,13 +120,8 @@ class Ours:
     def pull(self, folder: Path, url: str) -> Pulled:
         return timed([*_relay("sync"), url, "--dir", "down", "--data", folder], folder.parent)
 
-    @contextlib.asynccontextmanager
-    async def relay(self, folder: Path) -> AsyncIterator[str]:
-        relay = await RelayProcess.start(folder)
-        try:
-            yield relay.url
-        finally:
-            await relay.stop()
+    def relay(self, folder: Path) -> AbstractContextManager[Running]:
+        return ours(folder)
 
 
 def _relay(verb: str) -> list[str]:
@@ -178,17 +134,17 @@ async def count_at(url: str) -> int:
         Verifier() as verifier,
         RelayPool(verifier=verifier, dial=DialPolicy(given=[url])) as pool,
     ):
-        [answer] = await pool.count([Filter()], [url], timeout=START_LIMIT)
+        [answer] = await pool.count([Filter()], [url], timeout=COUNT_LIMIT)
     if answer.count is None:
         raise NostrError(f"{url} does not count: {answer.cause}")
     return answer.count
 
 
-async def measure(who: Strfry | Ours, url: str, count: int, folder: Path) -> Pulled:
+async def measure(who: PulledByStrfry | PulledByOurs, url: str, count: int, folder: Path) -> Pulled:
     """Pull into an empty folder, and see that all has come."""
     pulled = await asyncio.to_thread(who.pull, folder, url)
-    async with who.relay(folder) as there:
-        held = await count_at(there)
+    with who.relay(folder) as there:
+        held = await count_at(there.url)
     shutil.rmtree(folder)
     if held != count:
         raise NostrError(f"{held} of {count} events came")
@@ -199,18 +155,19 @@ async def run(folder: Path, count: int, rounds: int, binary: str) -> list[Row]:
     events, source = folder / f"events-{count}.jsonl", folder / f"source-{count}"
     if not events.exists():
         make_events(events, count)
-    strfry, ours = Strfry(binary, 2 * count), Ours()
-    holder: Strfry | Ours = strfry if binary else ours
+    strfry, mine_by = PulledByStrfry(binary, 2 * count), PulledByOurs()
+    holder: PulledByStrfry | PulledByOurs = strfry if binary else mine_by
     if not source.exists():
         holder.load(source, events)
     theirs: list[Pulled] = []
     mine: list[Pulled] = []
-    async with holder.relay(source) as url:
+    with holder.relay(source) as relay:
+        url = relay.url
         held = await count_at(url)
         for number in range(rounds):
             if binary:
                 theirs.append(await measure(strfry, url, held, folder / f"theirs-{number}"))
-            mine.append(await measure(ours, url, held, folder / f"ours-{number}"))
+            mine.append(await measure(mine_by, url, held, folder / f"ours-{number}"))
     return list(rows(held, theirs, mine))
 
 
