@@ -86,7 +86,7 @@ class Progress:
 
     def begin(self) -> bool:
         """The next part is about to be sent. Is it the first time?"""
-        first = self.found["begun"] == self.parts
+        first: bool = self.found["begun"] == self.parts
         self.found["begun"] = self.parts + 1
         self.save()
         return first
