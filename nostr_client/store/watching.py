@@ -8,8 +8,9 @@ falls behind loses nothing and holds nothing up: it catches up from the store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -47,6 +48,20 @@ class Watchers:
 
     def discard(self, watch: Listener) -> None:
         self._watches.discard(watch)
+
+    @contextlib.asynccontextmanager
+    async def listen(
+        self, hear: Callable[[Stored], None], last_seq: Callable[[], Awaitable[int]]
+    ) -> AsyncIterator[int]:
+        """See `EventStore.listen`."""
+        hearing = Hearing(hear)
+        if not self:
+            self.told = await last_seq()
+        self.add(hearing)
+        try:
+            yield self.told
+        finally:
+            self.discard(hearing)
 
     def committed(self, stored: Stored) -> None:
         """This process stored something."""

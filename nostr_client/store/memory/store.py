@@ -37,7 +37,7 @@ from nostr_client.store.memory.held import HeldEvents
 from nostr_client.store.memory.ledger import MemoryCopyLedger
 from nostr_client.store.memory.quotas import MemoryQuotas
 from nostr_client.store.visibility import Reader
-from nostr_client.store.watching import Hearing, Watch, Watchers
+from nostr_client.store.watching import Watch, Watchers
 
 PURGE_SECONDS: Final = 60
 _SLICE: Final = 1000
@@ -245,16 +245,8 @@ class MemoryStore:
     def watch(self, filters: Sequence[Filter]) -> Watch:
         return Watch(filters, self._watchers, self._last_seq)
 
-    @contextlib.asynccontextmanager
-    async def listen(self, hear: Callable[[Stored], None]) -> AsyncIterator[int]:
-        hearing = Hearing(hear)
-        if not self._watchers:
-            self._watchers.told = self._held.seq
-        self._watchers.add(hearing)
-        try:
-            yield self._watchers.told
-        finally:
-            self._watchers.discard(hearing)
+    def listen(self, hear: Callable[[Stored], None]) -> contextlib.AbstractAsyncContextManager[int]:
+        return self._watchers.listen(hear, self._last_seq)
 
     async def _last_seq(self) -> int:
         return self._held.seq

@@ -21,6 +21,7 @@ from nostr_client.store.indexes import NEWEST, Cursor
 from nostr_client.store.postgres.connections import Ask, Connections
 from nostr_client.store.postgres.reader import SLICE, PostgresReader
 from nostr_client.store.postgres.walk_sql import leaves
+from nostr_client.store.slices import lowest, merged
 from nostr_client.store.visibility import Reader
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class PostgresQueries:
         reader: _Asker = None,
     ) -> Page:
         now = int(self._clock())
-        asked = [(self._for(f, reader), _lowest(f.limit, max_limit)) for f in filters]
+        asked = [(self._for(f, reader), lowest(f.limit, max_limit)) for f in filters]
         return await self._read(
             lambda db: self._reading.page(db, asked, max_limit, now, max_bytes),
             priority,
@@ -103,19 +104,8 @@ class PostgresQueries:
         self, filters: Sequence[Filter], *, size: int = 500, reader: _Asker = None
     ) -> AsyncIterator[list[Event]]:
         walks = [aiter(self._slices(self._for(f, reader), size)) for f in filters]
-        heads: list[list[Event]] = [await anext(walk, []) for walk in walks]
-        while any(heads):
-            # Up to the newest of the last ones, no walk can bring anything in between.
-            edge = min(head[-1].order for head in heads if head)
-            ready = {e.id: e for head in heads for e in head if e.order <= edge}
-            out = sorted(ready.values(), key=lambda event: event.order)
-            for start in range(0, len(out), size):
-                yield out[start : start + size]
-            for index, walk in enumerate(walks):
-                had = bool(heads[index])
-                heads[index] = [event for event in heads[index] if event.order > edge]
-                if had and not heads[index]:
-                    heads[index] = await anext(walk, [])
+        async for part in merged(walks, size):
+            yield part
 
     async def count(
         self,
@@ -205,7 +195,3 @@ class PostgresQueries:
             if complete or not events:
                 return
             after = Cursor(events[-1].created_at, id_key(events[-1].id), 0)
-
-
-def _lowest(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)

@@ -25,6 +25,7 @@ from nostr_client.store.postgres import filter_sql
 from nostr_client.store.postgres.filter_sql import BoundQuery
 from nostr_client.store.postgres.walk_sql import leaves
 from nostr_client.store.postgres.walks import Walk, walk
+from nostr_client.store.slices import END, Place, fitting
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -35,11 +36,8 @@ _COUNTED_TOGETHER: Final = 100
 _SMALLEST: Final = 300
 """Bytes: no event's JSON is shorter."""
 _Page = Callable[..., BoundQuery]
-_Place = tuple[int, bytes]
-"""Of an event in NIP-01's order, as `place_of` says it."""
-_Sized = tuple[_Place, tuple[int, int]]
+_Sized = tuple[Place, tuple[int, int]]
 """A place, and the bytes and the seq of what stands there."""
-_END: Final[_Place] = (MAX, b"")
 _SEQ: Final = "SELECT seq FROM state"
 _BY_ID: Final = (
     "SELECT (SELECT seq FROM state), EXISTS (SELECT 1 FROM leaving),"
@@ -174,7 +172,7 @@ class PostgresReader:
         self, db: Connection, asked: Sequence[Asked], cap: int | None, now: int, most: int
     ) -> Page | None:
         """The page, each filter's part as a whole; None where `most` is not enough."""
-        united: dict[_Place, bytes] = {}
+        united: dict[Place, bytes] = {}
         size, complete = 0, True
         async with snapshot(db):
             seq = await db.fetchval(_SEQ)
@@ -193,33 +191,25 @@ class PostgresReader:
         self, db: Connection, asked: Sequence[Asked], cap: int | None, now: int, most: int
     ) -> Page:
         """The page by way of the places and sizes of its events: each is then read once."""
-        found: dict[_Place, tuple[int, int]] = {}
-        complete, edge = True, _END
+        found: dict[Place, tuple[int, int]] = {}
+        complete, edge = True, END
         enough = most // _SMALLEST + 2
         async with snapshot(db):
             seq = await db.fetchval(_SEQ)
             for f, limit in asked:
                 read = enough if limit is None else min(limit + 1, enough)
-                rows = await self._sizes(db, f, read, now)
-                if len(rows) == read:
+                sizes = await self._sizes(db, f, read, now)
+                if len(sizes) == read:
                     complete = False
-                    beyond = rows.pop()[0]
-                    split = limit == cap and rows and rows[-1][0][0] == beyond[0]
-                    if split or len(rows) != limit:
+                    beyond = sizes.pop()[0]
+                    split = limit == cap and sizes and sizes[-1][0][0] == beyond[0]
+                    if split or len(sizes) != limit:
                         edge = min(edge, beyond)
-                found |= dict(rows)
-            taken: list[tuple[_Place, int]] = []
-            for place in sorted(place for place in found if place < edge):
-                size, number = found[place]
-                most -= size + 1
-                if most < 0 and taken:
-                    complete, edge = False, place
-                    break
-                taken.append((place, number))
-            whole_seconds = [entry for entry in taken if entry[0][0] < edge[0]]
-            numbers = [number for _, number in whole_seconds or taken]
-            events = await db.fetch("SELECT json FROM event WHERE seq = ANY($1::bigint[])", numbers)
-        return Page(sorted((row[0] for row in events), key=place_of), complete, seq)
+                found |= dict(sizes)
+            numbers, fits = fitting(found, edge, most)
+            rows = await db.fetch("SELECT json FROM event WHERE seq = ANY($1::bigint[])", numbers)
+        events = sorted((row[0] for row in rows), key=place_of)
+        return Page(events, complete and fits, seq)
 
     async def _sizes(self, db: Connection, f: Filter, limit: int, now: int) -> list[_Sized]:
         """The newest, each as its place, its bytes and its seq."""

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from nostr_client.errors import StoreError
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DELETION, VANISH
+from nostr_client.protocol.kinds import VANISH
 from nostr_client.protocol.urls import place_of
-from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, Stored, StoreOptions
 from nostr_client.store.index_keys import IndexKeys
 from nostr_client.store.judging import Saved
@@ -27,7 +26,8 @@ from nostr_client.store.postgres.queries import PostgresQueries
 from nostr_client.store.postgres.reader import PostgresReader
 from nostr_client.store.postgres.search_index import WordIndexer
 from nostr_client.store.postgres.writer import LOCK, PostgresSaver
-from nostr_client.store.watching import Hearing, Watch, Watchers
+from nostr_client.store.slices import deletion_frees_room
+from nostr_client.store.watching import Watch, Watchers
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -184,13 +184,7 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
     async def frees_room(self, event: Event) -> bool:
         if event.kind == VANISH:
             return await self._db.read(lambda db: self._removal.covers_any(db, event))
-        if event.kind != DELETION:
-            return False
-        targets = rules.deletion_of(event)
-        named = [Event.from_trusted(data) for data in (await self.known(targets.ids)).values()]
-        held = [await self.get_address(address) for address in targets.addresses]
-        versions = [version for version in held if version is not None]
-        return rules.deletion_frees_room(event, named, versions)
+        return await deletion_frees_room(self, event)
 
     async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
         async def run(db: Connection) -> None:
@@ -216,16 +210,8 @@ class PostgresStore(PostgresQueries, PostgresMaintenance):
     def watch(self, filters: Sequence[Filter]) -> Watch:
         return Watch(filters, self._watchers, self._last_seq)
 
-    @contextlib.asynccontextmanager
-    async def listen(self, hear: Callable[[Stored], None]) -> AsyncIterator[int]:
-        hearing = Hearing(hear)
-        if not self._watchers:
-            self._watchers.told = await self._last_seq()
-        self._watchers.add(hearing)
-        try:
-            yield self._watchers.told
-        finally:
-            self._watchers.discard(hearing)
+    def listen(self, hear: Callable[[Stored], None]) -> contextlib.AbstractAsyncContextManager[int]:
+        return self._watchers.listen(hear, self._last_seq)
 
     async def pass_on(self, events: Sequence[Event]) -> None:
         await self._passing.pass_on(events)

@@ -19,6 +19,7 @@ from nostr_client.store import visibility
 from nostr_client.store.contract import PAGE_BYTES, Page, Priority
 from nostr_client.store.index_keys import IndexKeys, id_key
 from nostr_client.store.indexes import NEWEST, Cursor, Slice
+from nostr_client.store.slices import lowest, merged
 from nostr_client.store.sqlite import search
 from nostr_client.store.sqlite.connections import LONGEST_VALUE
 from nostr_client.store.sqlite.database import Database
@@ -122,7 +123,7 @@ class StoreQueries:
         max_bytes: int,
     ) -> Callable[[sqlite3.Connection], Page]:
         now = int(self._clock())
-        asked = [(self._for(f, reader), _lowest(f.limit, max_limit)) for f in filters]
+        asked = [(self._for(f, reader), lowest(f.limit, max_limit)) for f in filters]
         if self._indexer is not None and search.asks(filters):
             return lambda db: search.page(self._reading, db, asked, now, max_bytes)
         if self._indexer is not None:
@@ -137,19 +138,8 @@ class StoreQueries:
         reader: Collection[str] | Reader | None = None,
     ) -> AsyncIterator[list[Event]]:
         walks = [aiter(self._slices(self._for(f, reader), size)) for f in filters]
-        heads: list[list[Event]] = [await anext(walk, []) for walk in walks]
-        while any(heads):
-            # Up to the newest of the last ones, no walk can bring anything in between.
-            edge = min(head[-1].order for head in heads if head)
-            ready = {e.id: e for head in heads for e in head if e.order <= edge}
-            out = sorted(ready.values(), key=lambda event: event.order)
-            for start in range(0, len(out), size):
-                yield out[start : start + size]
-            for index, walk in enumerate(walks):
-                had = bool(heads[index])
-                heads[index] = [event for event in heads[index] if event.order > edge]
-                if had and not heads[index]:
-                    heads[index] = await anext(walk, [])
+        async for part in merged(walks, size):
+            yield part
 
     async def count(
         self,
@@ -236,7 +226,3 @@ class StoreQueries:
 def _list_from(data: bytes) -> Event:
     """An event that may have thousands of tags, and is asked for again and again."""
     return Event.from_trusted(data)
-
-
-def _lowest(*limits: int | None) -> int | None:
-    return min((limit for limit in limits if limit is not None), default=None)

@@ -18,8 +18,9 @@ from nostr_client.protocol.filters import Filter
 from nostr_client.store import indexes, visibility
 from nostr_client.store.contract import Page, Stored
 from nostr_client.store.hyperloglog import registers_of
-from nostr_client.store.index_keys import MAX, IndexKeys, id_key, id_of, place_of
+from nostr_client.store.index_keys import IndexKeys, id_key, id_of, place_of
 from nostr_client.store.indexes import NEWEST, Cursor, Slice
+from nostr_client.store.slices import END, Place, fitting
 from nostr_client.store.sqlite import by_id, filter_sql, plans
 from nostr_client.store.sqlite.entry_conditions import leaves
 from nostr_client.store.sqlite.filter_sql import Statement
@@ -32,9 +33,6 @@ _COUNTED_TOGETHER: Final = 100
 _FEW: Final = 50
 _SMALLEST: Final = 300
 """Bytes: no event's JSON is shorter."""
-_Place = tuple[int, bytes]
-"""Of an event in NIP-01's order, as `place_of` says it."""
-_END: Final[_Place] = (MAX, b"")
 _SEQ: Final = "SELECT seq FROM state"
 _JSON_OF: Final = (
     "SELECT group_concat(json, char(10)) FROM event"
@@ -149,7 +147,7 @@ class TableReader:
             found = self._newest(db, f, limit, now)
             if not found.split or limit != cap:
                 return found
-        united: dict[_Place, bytes] = {}
+        united: dict[Place, bytes] = {}
         size, complete = 0, True
         with snapshot(db):
             seq = db.execute(_SEQ).fetchone()[0]
@@ -168,8 +166,8 @@ class TableReader:
         self, db: sqlite3.Connection, asked: Sequence[_Asked], cap: int | None, now: int, most: int
     ) -> Slice:
         """The page by way of the places and sizes of its events: each is then read once."""
-        found: dict[_Place, tuple[int, int]] = {}
-        complete, edge = True, _END
+        found: dict[Place, tuple[int, int]] = {}
+        complete, edge = True, END
         enough = most // _SMALLEST + 2
         with snapshot(db):
             seq = db.execute(_SEQ).fetchone()[0]
@@ -183,22 +181,13 @@ class TableReader:
                     if split or len(rows) != limit:
                         edge = min(edge, beyond)
                 found |= dict(rows)
-            taken: list[tuple[_Place, int]] = []
-            for place in sorted(place for place in found if place < edge):
-                size, number = found[place]
-                most -= size + 1
-                if most < 0 and taken:
-                    complete, edge = False, place
-                    break
-                taken.append((place, number))
-            whole_seconds = [entry for entry in taken if entry[0][0] < edge[0]]
-            numbers = [number for _, number in whole_seconds or taken]
+            numbers, fits = fitting(found, edge, most)
             joined = db.execute(_JSON_OF, {"seqs": json.dumps(numbers)}).fetchone()[0]
-        return Slice(sorted(lines(joined), key=place_of), complete, False, seq)
+        return Slice(sorted(lines(joined), key=place_of), complete and fits, False, seq)
 
     def _sizes(
         self, db: sqlite3.Connection, f: Filter, limit: int, now: int
-    ) -> list[tuple[_Place, tuple[int, int]]]:
+    ) -> list[tuple[Place, tuple[int, int]]]:
         """The newest, each as its place, its bytes and its seq."""
         if visibility.is_empty(f):
             return []

@@ -16,11 +16,11 @@ from nostr_client.errors import StoreError
 from nostr_client.paths import patient_lock
 from nostr_client.protocol.event import Event
 from nostr_client.protocol.filters import Filter
-from nostr_client.protocol.kinds import DELETION, VANISH
+from nostr_client.protocol.kinds import VANISH
 from nostr_client.protocol.urls import place_of
-from nostr_client.store import rules
 from nostr_client.store.contract import SaveResult, Stored, StoreOptions
 from nostr_client.store.index_keys import IndexKeys
+from nostr_client.store.slices import deletion_frees_room
 from nostr_client.store.sqlite import backup, connections, search_index
 from nostr_client.store.sqlite.database import WRITE_LIMIT, Database
 from nostr_client.store.sqlite.ledger import SqliteCopyLedger
@@ -31,7 +31,7 @@ from nostr_client.store.sqlite.reader import TableReader
 from nostr_client.store.sqlite.search_index import Indexer
 from nostr_client.store.sqlite.typed import SearchAsTyped
 from nostr_client.store.sqlite.writer import Saver
-from nostr_client.store.watching import Hearing, Watch, Watchers
+from nostr_client.store.watching import Watch, Watchers
 
 _log = logging.getLogger(__name__)
 
@@ -143,13 +143,7 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
     async def frees_room(self, event: Event) -> bool:
         if event.kind == VANISH:
             return await self._db.read(lambda c: self._removal.covers_any(c, event))
-        if event.kind != DELETION:
-            return False
-        targets = rules.deletion_of(event)
-        named = [Event.from_trusted(data) for data in (await self.known(targets.ids)).values()]
-        held = [await self.get_address(address) for address in targets.addresses]
-        versions = [version for version in held if version is not None]
-        return rules.deletion_frees_room(event, named, versions)
+        return await deletion_frees_room(self, event)
 
     async def obey(self, requests: Sequence[Event], *, frees: bool = False) -> None:
 
@@ -176,16 +170,8 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
     def watch(self, filters: Sequence[Filter]) -> Watch:
         return Watch(filters, self._watchers, self._last_seq)
 
-    @contextlib.asynccontextmanager
-    async def listen(self, hear: Callable[[Stored], None]) -> AsyncIterator[int]:
-        hearing = Hearing(hear)
-        if not self._watchers:
-            self._watchers.told = await self._last_seq()
-        self._watchers.add(hearing)
-        try:
-            yield self._watchers.told
-        finally:
-            self._watchers.discard(hearing)
+    def listen(self, hear: Callable[[Stored], None]) -> contextlib.AbstractAsyncContextManager[int]:
+        return self._watchers.listen(hear, self._last_seq)
 
     async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         path = self._db.path.with_name(f"{self._db.path.name}.{name}.lock")
