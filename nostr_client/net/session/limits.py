@@ -18,7 +18,7 @@ import msgspec
 
 from nostr_client.net.session.complaints import Complaint, complaint_in, number_in
 from nostr_client.net.session.paging import CUT_OFF
-from nostr_client.net.session.req_split import MAX_FILTERS, MAX_REQUEST, size_of
+from nostr_client.net.session.req_split import MAX_FILTERS, MAX_REQUEST, requests_for, size_of
 from nostr_client.nips import nip11
 from nostr_client.nips.nip11 import Limitation
 from nostr_client.protocol.event import MALFORMED
@@ -106,6 +106,8 @@ class RelayLimits:
         less = had - 1 if what is Complaint.SUBSCRIPTIONS else had // 2
         most = number_in(words, had, least) or max(least, less)
         self.learned = msgspec.structs.replace(self.learned, **{name: most})
+        if what is Complaint.LENGTH and len(requests_for(refused, self.filters, self.request)) < 2:
+            return None  # one giant value: it would be the same again, without an end
         return what
 
 

@@ -105,7 +105,7 @@ class Subscriptions:
         sub = self._subs.pop(key, None)
         if sub is not None:
             self._close(sub, effects)
-            self._take_turns(effects)
+            self._room_again(effects)
 
     def ask(self, sub: RelaySubscription, effects: Effects, now: int) -> None:
         """Send its REQs, from where it was."""
@@ -150,7 +150,7 @@ class Subscriptions:
         if sub is not None:
             self._close(sub, effects)
             self._interrupted(sub, SubscriptionState.PAUSED)
-            self._take_turns(effects)
+            self._room_again(effects)
 
     def event(self, part: OpenReq, event: Event, effects: Effects) -> bool:
         """An event came; False if nothing asked for it."""
@@ -189,7 +189,7 @@ class Subscriptions:
             del sub.parts[sub_id]
             self._ids.forget(sub_id)
             effects.append(Send(Close(sub_id).encode()))
-            self._take_turns(effects)
+            self._room_again(effects)
         if following:
             return
         sub.unfinished -= 1
@@ -299,11 +299,16 @@ class Subscriptions:
         effects.append(Send(Req(sub_id, part.filters).encode()))
 
     def _take_turns(self, effects: Effects) -> None:
-        """A REQ is over: another one that waited may be sent."""
+        """A REQ is over: others that waited may be sent."""
         for _ in range(len(self._turns)):
             sub, part, parts = self._turns.popleft()
             if self._subs.get(sub.key) is sub and sub.parts is parts:  # it was not asked anew
                 self._send(sub, part, effects)
+
+    def _room_again(self, effects: Effects) -> None:
+        """We ended a REQ, so there is room for what the relay had none for. Where it closed one
+        itself, there need not be: two that it refuses would wake each other without an end."""
+        self._take_turns(effects)
         waiting = next((sub for sub in self._subs.values() if sub.no_room), None)
         if waiting is not None and waiting.state is SubscriptionState.WAITING:
             waiting.no_room = False

@@ -993,6 +993,20 @@ def test_a_notice_of_too_many_reqs_is_about_the_newest_without_an_answer() -> No
     assert h.take()[0][0][0] == "REQ"
 
 
+def test_two_that_a_relay_has_no_room_for_do_not_wake_each_other() -> None:
+    h = Harness()
+    h.open()
+    h.hear("EOSE", h.subscribe())
+    refused = [h.subscribe(key=key) for key in (2, 3)]
+    h.take()
+    for wire in refused:
+        h.hear("CLOSED", wire, "rate-limited: 1 subscriptions may be open")
+    sent, happened = h.take()
+    waits = [effect for effect in happened if isinstance(effect, WakeLater)]
+    assert sent == []
+    assert [(wait.token, wait.delay) for wait in waits] == [(2, 5.0), (3, 5.0)]
+
+
 def test_strfry_says_after_its_eose_that_a_req_is_one_too_many() -> None:
     h = Harness()
     h.open()
@@ -1036,6 +1050,19 @@ def test_a_message_too_large_is_asked_in_smaller_ones() -> None:
     asked = [frame[2]["authors"] for frame in sent if frame[0] == "REQ"]
     assert [len(part) for part in asked] == [50, 50]
     assert {one for part in asked for one in part} == people.authors
+
+
+def test_what_cannot_be_cut_smaller_is_not_asked_again() -> None:
+    h = Harness()
+    h.open()
+    giant = h.subscribe(Filter.of(search="x" * 5_000), live=False)
+    h.take()
+    h.hear("CLOSED", giant, "error: message too large")
+    sent, happened = h.take()
+    assert sent == []
+    words = Cause.refused("error: message too large")
+    assert happened[1:] == [SubscriptionStopped(1, words, final=True)]
+    assert not h.session.wanted
 
 
 def test_what_is_stored_waits_its_turn_where_few_reqs_may_be_open() -> None:
