@@ -169,6 +169,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # What one message may hold.
     message_bytes: int = 512 * KIB
     """The largest frame and message; what is larger closes the connection (code 1009)."""
+    compression: bool = False
+    """Deflate messages for clients that offer it (RFC 7692): fewer bytes, more processor time.
+    New connections have what is set when they come."""
     content_length: int = 256 * KIB
     """Characters in an event's content."""
     event_tags: int = 5_000

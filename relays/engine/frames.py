@@ -21,17 +21,19 @@ _TEXT = 0x81  # the final and only fragment of a text message
 _encode = msgspec.json.Encoder().encode
 
 
-def _header(size: int) -> bytes:
+def frame_header(size: int, bits: int = 0) -> bytes:
+    """What stands before `size` bytes of text; `bits` are an extension's (RSV1 to RSV3)."""
+    first = _TEXT | bits
     if size < 126:
-        return _short(_TEXT, size)
+        return _short(first, size)
     if size < 65_536:
-        return _medium(_TEXT, 126, size)
-    return _long(_TEXT, 127, size)
+        return _medium(first, 126, size)
+    return _long(first, 127, size)
 
 
 def text_frame(payload: bytes) -> bytes:
     """One unmasked text frame around `payload`, which is UTF-8."""
-    return _header(len(payload)) + payload
+    return frame_header(len(payload)) + payload
 
 
 _ACCEPTED: Final = tuple(text_frame(Ok("0" * 64, True).encode()).split(b"0" * 64))
@@ -52,7 +54,7 @@ def event_head(subscription_id: str) -> bytes:
 
 def event_frame(head: bytes, event_json: bytes) -> bytes:
     """The frame of `["EVENT", id, event]`; `head` is `event_head(id)`."""
-    return b"".join((_header(len(head) + len(event_json) + 1), head, event_json, b"]"))
+    return b"".join((frame_header(len(head) + len(event_json) + 1), head, event_json, b"]"))
 
 
 class _Headers(dict[int, bytes]):
@@ -62,7 +64,7 @@ class _Headers(dict[int, bytes]):
     """
 
     def __missing__(self, size: int) -> bytes:
-        between = b"]" + _header(size)
+        between = b"]" + frame_header(size)
         if size <= _MOST:
             self[size] = between
         return between

@@ -13,6 +13,7 @@ from typing import Final, cast
 
 import msgspec
 from websockets.exceptions import InvalidMessage
+from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import CONNECTING, OPEN
@@ -22,6 +23,7 @@ from relays.engine.backpressure import POLICY, TRY_AGAIN_LATER, close_if_slow
 from relays.engine.client import HIGH_WATER, ConnectedClient
 from relays.networks import network_of
 from relays.server.connections import GOING_AWAY, LINGER, RelayServer
+from relays.server.deflate import INFLATER, OFFERS, deflate
 from relays.web.http1 import Exchange, Head
 from relays.web.http_types import HttpRequest, HttpResponse, words
 from relays.web.pages import nothing_here
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_choked_since",
         "_client",
         "_deadline",
+        "_deflate",
         "_exchange",
         "_fragments",
         "_head",
@@ -74,7 +77,13 @@ class Connection(asyncio.Protocol):
     def __init__(self, server: RelayServer) -> None:
         self._server = server
         self._relay = server.relay
-        self._ws = ServerProtocol(max_size=server.relay.limits.message_bytes, logger=_wire_log)
+        limits = server.relay.limits
+        self._ws = ServerProtocol(
+            extensions=OFFERS if limits.compression else None,
+            max_size=limits.message_bytes,
+            logger=_wire_log,
+        )
+        self._deflate: PerMessageDeflate | None = None
         self._transport: asyncio.Transport
         self._head: Head | None = Head()
         self._exchange: Exchange | None = None
@@ -198,6 +207,8 @@ class Connection(asyncio.Protocol):
             return
         self._ws.send_response(self._ws.accept(request))
         if self._ws.state is OPEN:
+            if self._ws.extensions:
+                self._deflate = cast(PerMessageDeflate, self._ws.extensions[0])
             self._deadline = 0.0
             self._relay = relay
             self._client = self._relay.connect(self, self.address)
@@ -282,6 +293,8 @@ class Connection(asyncio.Protocol):
             partial = 0 if not self._ws.reader.buffer else size
         else:
             partial = self._partial + size
+        if self._deflate is not None and self._fragments is not None:
+            partial = max(partial, len(self._fragments) + INFLATER)  # of few bytes on the wire
         if not partial:
             self._partial_since = 0.0
         elif ended or not self._partial_since:
@@ -298,6 +311,8 @@ class Connection(asyncio.Protocol):
     def write(self, frames: bytes) -> None:
         """Send frames made by `relays.engine.frames`."""
         if self._ws.state is OPEN:
+            if self._deflate is not None:
+                frames = deflate(frames, self._deflate)
             self._written += len(frames)
             self._transport.write(frames)
 
