@@ -10,7 +10,7 @@ Rules
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -112,7 +112,7 @@ class Subscription:
         self._urls: dict[str, None] = dict.fromkeys(map(joins.spelled, urls))
         self._bits: dict[str, int] = {}
         self._unfinished: set[str] = set()
-        self._seen: dict[str, int] = {}
+        self._seen: OrderedDict[str, int] = OrderedDict()
         self._came: Counter[str] = Counter()
         self._items: list[Item] = []
         self._current: deque[Item] = deque()
@@ -237,7 +237,7 @@ class Subscription:
             self._bytes += len(event.json)
         self._came[url] += len(events) - repeated
         while len(seen) > SEEN:
-            del seen[next(iter(seen))]
+            seen.popitem(last=False)
         self._pushed()
         return repeated
 

@@ -143,7 +143,9 @@ class Verifier:
     def verify_few(self, events: Sequence[Event]) -> list[bool] | None:
         """`verify` of each, at once, where that keeps the loop for less time than to hand them over
         and to take the verdicts back would; None where it is for `verify_all`."""
-        if len(events) > FEW or self._held or self._loop.time() < self._direct_after:
+        if not self._open or len(events) > FEW or self._held:
+            return None
+        if self._loop.time() < self._direct_after:
             return None
         began = self._loop.time()
         verdicts = verify_batch(b"".join(map(_record, events)))

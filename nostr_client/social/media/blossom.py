@@ -193,7 +193,7 @@ class MediaServer:
         """What the server says that `pubkey` (hex) has there, the newest first, page by page; it
         is its word alone. Raises InvalidData, also where it says no, RelayError, SignerError."""
         found: dict[str, BlobDescriptor] = {}
-        while len(found) < MOST_LISTED:
+        for _ in range(MOST_LISTED // LISTED_AT_ONCE):
             cursor = f"&cursor={next(reversed(found))}" if found else ""
             url = f"{self.url}/list/{pubkey}?limit={LISTED_AT_ONCE}{cursor}"
             headers = await self._signed("list", "", "List files") if self._signer else {}

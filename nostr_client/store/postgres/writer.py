@@ -23,6 +23,13 @@ LOCK: Final = (
     "SELECT seq, floor(extract(epoch FROM clock_timestamp()))::bigint FROM state FOR UPDATE"
 )
 """Whoever writes holds this row: so commits have one order. With the database's time."""
+_EPOCH: Final = (
+    "SELECT (('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::bigint - 1)"
+    " << 32"
+)
+"""Below every seq that this server gives: it grows whenever a standby becomes the primary. What was
+not copied to it is lost, and the seqs of that, which nodes and their clients have seen, must not be
+given again."""
 _ID: Final = "substring(json FROM 8 FOR 64)"
 _INSERT: Final = (
     "WITH events AS (INSERT INTO event SELECT * FROM unnest($1::bigint[], $2::bigint[],"
@@ -47,7 +54,8 @@ class PostgresSaver:
 
     async def save(self, db: Connection, events: Sequence[Event], now: int) -> Saved:
         before, theirs = await db.fetchrow(LOCK)
-        seq, now = before, min(now, theirs)  # what has expired by a wrong clock is not taken out
+        seq = max(before, await db.fetchval(_EPOCH))
+        begun, now = seq, min(now, theirs)  # what has expired by a wrong clock is not taken out
         results: list[SaveResult] = []
         for run in judging.runs(events):
             facts = await self._facts(db, run, now)
@@ -64,7 +72,7 @@ class PostgresSaver:
             elif result.seq and last.kind == VANISH:
                 await self.removal.obey_vanish(db, last)
             results += judged.results
-        return Saved(results, before, seq)
+        return Saved(results, before, before if seq == begun else seq)
 
     async def _facts(self, db: Connection, run: Sequence[Event], now: int) -> Facts:
         ties = [id_key(event.id) for event in run]
