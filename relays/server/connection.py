@@ -209,6 +209,7 @@ class Connection(asyncio.Protocol):
         if self._ws.state is OPEN:
             if self._ws.extensions:
                 self._deflate = cast(PerMessageDeflate, self._ws.extensions[0])
+                vars(self._deflate).pop("encoder", None)  # ours is `deflate`; it holds 260 kB
             self._deadline = 0.0
             self._relay = relay
             self._client = self._relay.connect(self, self.address)
