@@ -302,6 +302,8 @@ async def test_closing_tells_those_who_wait() -> None:
     with pytest.raises(RuntimeError, match="not open"):
         await checking.verify(REAL[0])
     with pytest.raises(RuntimeError, match="not open"):
+        await Verifier().verify_all(REAL[:1])
+    with pytest.raises(RuntimeError, match="not open"):
         await Verifier().verify(REAL[0])
 
 
