@@ -65,9 +65,13 @@ def write_logs(
     *,
     addresses: bool = False,
     level: str = "warning",
+    worker: int = 0,
 ) -> None:
-    """From now on the whole process logs so; `level` is our own, others only warn."""
+    """From now on the whole process logs so; `level` is our own, others only warn. `worker`: this
+    process is the one of that number."""
     handler = logging.StreamHandler(sys.stderr)
+    if worker:
+        handler.addFilter(_Marks(worker))
     kind = JsonLines if form == "json" else PlainLines
     handler.setFormatter(kind(addresses=addresses))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -75,10 +79,21 @@ def write_logs(
         logging.getLogger(ours).setLevel(level.upper())
 
 
+class _Marks(logging.Filter):
+    """Whose words these are."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.worker = self._worker
+        return True
+
+
 def _beside(record: logging.LogRecord, addresses: bool) -> dict[str, str]:
-    if not addresses:
-        return {}
-    return {name: str(getattr(record, name)) for name in _HANDED_OVER if hasattr(record, name)}
+    names = ("worker", *(_HANDED_OVER if addresses else ()))
+    return {name: str(getattr(record, name)) for name in names if hasattr(record, name)}
 
 
 _TURNING: Final = (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from nostr_client.protocol.kinds import is_ephemeral
 
@@ -41,6 +42,11 @@ class Histogram:
         """One more value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
+
+    def add(self, counts: Sequence[int], sum: float) -> None:
+        """Values that were counted elsewhere, within the same bounds."""
+        self.counts = [own + more for own, more in zip(self.counts, counts, strict=True)]
+        self.sum += sum
 
     @property
     def total(self) -> int:
@@ -142,10 +148,38 @@ class Metrics:
         """A question was refused for `reason`, which begins with a prefix."""
         self.refused_queries[prefix_of(reason)] += 1
 
+    def data(self) -> dict[str, Any]:
+        """All of it, for another process to `add`."""
+        return {name: _data(getattr(self, name)) for name in self.__slots__}
+
+    def add(self, data: Mapping[str, Any]) -> None:
+        """What another process counted."""
+        for name, value in data.items():
+            held = getattr(self, name)
+            if isinstance(held, int):
+                setattr(self, name, held + value)
+            elif isinstance(held, Counter):
+                held.update(value)
+            elif isinstance(held, Histogram):
+                held.add(*value)
+            else:
+                for verb, counted in value.items():
+                    held[verb].add(*counted)
+
     @property
     def accepted(self) -> int:
         """Events answered with OK true."""
         return self.stored + self.duplicates + self.ephemeral
+
+
+def _data(value: object) -> object:
+    if isinstance(value, Histogram):
+        return value.counts, value.sum
+    if isinstance(value, Counter):
+        return dict(value)
+    if isinstance(value, dict):
+        return {name: _data(one) for name, one in value.items()}
+    return value
 
 
 def prefix_of(reason: str) -> str:

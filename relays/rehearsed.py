@@ -15,7 +15,8 @@ from nostr_client.errors import NostrError
 from nostr_client.turned_clock import TurnedClock
 from relays.cli.context import on_loop
 from relays.config.relay_config import load_config
-from relays.process.run import StopConditions, run
+from relays.process.run import run
+from relays.process.stopping import StopConditions
 
 HERE: Final = "127.0.0.1"
 

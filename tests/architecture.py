@@ -41,7 +41,7 @@ RELAY_FLOORS = {
     7: ["process"],
     8: ["operations"],
     9: ["cli"],
-    10: ["__main__", "rehearsed"],
+    10: ["__main__", "rehearsed", "worker"],
 }
 
 

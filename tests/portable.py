@@ -16,7 +16,7 @@ PLACES: Final = {
     "pwd": ("nostr_client.paths",),
     "resource": (
         *("nostr_client.core_dumps", "nostr_client.social.media.picture_worker"),
-        *("relays.cli.run", "relays.operations.doctor_machine"),
+        *("relays.cli.context", "relays.operations.doctor_machine"),
     ),
     "termios": ("nostr_client.cli.terminal_lines",),
     **dict.fromkeys(("posix", "pty", "readline", "syslog", "tty", "winreg"), ()),

@@ -107,7 +107,7 @@ CONNECTING = {
     *("getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"),
 }
 """Calls that connect to somebody, or ask about a name; not where a `sock` is handed over."""
-LISTENS = {("relays.process.run", "getaddrinfo")}
+LISTENS = {("relays.process.port", "getaddrinfo")}
 """That looks up where the relay itself is to listen."""
 CLIENTS = {
     "socket": ("nostr_client.net.dial", "nostr_client.net.proxy"),

@@ -57,7 +57,9 @@ class RelayProcess:
     @staticmethod
     def arguments(data: Path, *options: str, port: int = 0) -> list[str]:
         """What `python -m relays` is told to be one."""
-        return ["run", "--data", str(data), "--port", str(port), "--stop-on-eof", *options]
+        one = () if "--workers" in options else ("--workers", "1")
+        where = ("--data", str(data), "--port", str(port))
+        return ["run", *where, *one, "--stop-on-eof", *options]
 
     @classmethod
     async def listening(cls, process: Process, data: Path) -> RelayProcess:

@@ -234,6 +234,7 @@ class OwnRelay:
                     *("--data", str(self.folder.path), "--port", str(port)),
                     *("--token-file", str(self.folder.token)),
                     *("--stop-when-idle", str(self._idle_limit)),
+                    *("--workers", "1"),
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,

@@ -704,6 +704,19 @@ class PassesOn(Protocol):
 
 
 @runtime_checkable
+class SharesCommits(Protocol):
+    """An engine whose other processes find a commit by looking now and then: who can tell them
+    saves them the wait."""
+
+    def on_commit(self, tell: Callable[[int], None]) -> None:
+        """Call `tell` on the loop with the seq of each commit of this process that stored something
+        (not of others'), once it is durable; it must be quick and raise nothing."""
+
+    def look(self, seq: int) -> None:
+        """Another process has committed up to `seq`: look now, and not at the next look."""
+
+
+@runtime_checkable
 class FindsAsTyped(Protocol):
     """An engine that finds what is still being typed: the last word may be the beginning of one.
 

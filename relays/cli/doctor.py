@@ -38,7 +38,7 @@ def health(context: RelayContext) -> None:
     from relays.cli.context import on_loop
 
     words = on_loop(_ask(context.folder))
-    well = words == "ok"
+    well = words == "ok" or words.startswith("ok: ")
     context.out.emit({"well": well, "words": words}, words)
     if not well:
         context.exit_code = Exit.ERROR

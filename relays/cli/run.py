@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from nostr_client.command_line.tree import Group, Option
@@ -12,7 +9,6 @@ from relays.cli.command import LASTING, add_command
 
 if TYPE_CHECKING:
     from relays.cli.context import RelayContext
-    from relays.config.relay_config import RelayConfig
 
 
 def run(
@@ -48,6 +44,10 @@ def run(
             "Answer only programs that show the token in this file (Authorization: Bearer).",
         ),
     ] = None,
+    workers: Annotated[
+        str | None,
+        Option("--workers", "N", "How many processes answer, or auto: by the machine's cores."),
+    ] = None,
     no_web_pages: Annotated[
         bool,
         Option(
@@ -57,40 +57,42 @@ def run(
     ] = False,
 ) -> None:
     """Run a relay until it is stopped."""
-    from relays.cli.context import on_loop
+    from relays.cli.context import on_loop, prepare_process
     from relays.logs import write_logs
-    from relays.process.reload import ConfigSource
-    from relays.process.run import StopConditions, run
+    from relays.process.stopping import StopConditions
+    from relays.process.worker_settings import WorkerSettings, workers_of
 
-    def read() -> RelayConfig:
-        return context.load_config(
-            host=host,
-            port=port,
-            web_pages=False if no_web_pages else None,
-            web={"token_file": token_file} if token_file is not None else None,
-        )
-
-    config = read()
+    given = {
+        "profile": context.profile,
+        "store": context.given_store(),
+        "host": host,
+        "port": port,
+        "workers": int(workers) if workers is not None and workers.isdecimal() else workers,
+        "web_pages": False if no_web_pages else None,
+        "web": {"token_file": token_file} if token_file is not None else None,
+    }
+    settings = WorkerSettings(
+        data=str(context.folder),
+        file=None if context.config is None else str(context.config),
+        given={name: value for name, value in given.items() if value is not None},
+        urls=tuple(context.url),
+        log_format=log_format,
+    )
+    config = settings.read()
     log = config.log
     write_logs(log_format or log.format, addresses=log.addresses, level=log.level)
-    _tune()
-    source = ConfigSource(read, context.config)
-    stop = StopConditions(stop_on_eof=stop_on_eof, idle=stop_when_idle)
-    on_loop(run(config, context.folder, source=source, ends=stop))
+    prepare_process()
+    ends = StopConditions(stop_on_eof=stop_on_eof, idle=stop_when_idle)
+    if (count := workers_of(config)) > 1:
+        from relays.process.workers import run_workers
 
+        on_loop(run_workers(settings, config, count, ends))
+    else:
+        from relays.process.reload import ConfigSource
+        from relays.process.run import run
 
-def _tune() -> None:
-    """Make room for many sockets, and let the collector disturb the loop less."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    if sys.platform != "win32":
-        import resource
-
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != hard:
-            with contextlib.suppress(OSError, ValueError):
-                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        source = ConfigSource(settings.read, context.config)
+        on_loop(run(config, context.folder, source=source, ends=ends))
 
 
 def add_to(root: Group) -> None:

@@ -24,6 +24,7 @@ _WRITE = {
 def meaning(config: RelayConfig) -> list[str]:
     """Lines that say what holds, one sub-relay after the other."""
     lines = [f"profile: {config.profile} (for {PURPOSES[config.profile]})", _place(config)]
+    lines.append(f"processes that answer: {_workers(config)}")
     lines += [f"known as: {', '.join(config.urls)}"] if config.urls else []
     if config.store is not None:
         lines.append(f"kept in {shown(config.store)}, by any number of nodes")
@@ -46,6 +47,12 @@ def _place(config: RelayConfig) -> str:
     port = f"port {config.port}" if config.port else "a free port"
     said = "; said on the local network" if config.web.announce else ""
     return f"listens on {config.host}, {port}: {reach}{said}"
+
+
+def _workers(config: RelayConfig) -> str:
+    if config.workers == "auto":
+        return "by the machine's cores"
+    return str(config.workers)
 
 
 def _of_sub_relay(sub_relay: SubRelay) -> Iterator[str]:

@@ -93,7 +93,8 @@ _OF: Final[Mapping[str, Settings]] = {
 
 
 _WHOLE: Final = (
-    *("profile", "store", "store_file", "host", "port", "web", "log", "limits", "rooms"),
+    *("profile", "store", "store_file", "host", "port", "workers", "web", "log"),
+    *("limits", "rooms"),
 )
 """Settings of the whole process: no sub-relay has its own."""
 _OF_ROOT: Final = (

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -51,6 +51,21 @@ def _filter_of(value: object) -> Filter:
 FilterTable = Annotated[
     Filter,
     read_by(_filter_of, 'a filter of NIP-01, as {kinds = [0, 1], "#t" = ["news"]}'),
+]
+
+
+def _workers_of(value: object) -> int | Literal["auto"]:
+    """A number of processes. Raises ValueError."""
+    if value == "auto":
+        return "auto"
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_WORKERS:
+        raise ValueError("no number of processes")
+    return value
+
+
+MOST_WORKERS: Final = 64
+Workers = Annotated[
+    int | Literal["auto"], read_by(_workers_of, f'"auto" or a number from 1 to {MOST_WORKERS}')
 ]
 
 
@@ -158,6 +173,9 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     host: str = "127.0.0.1"
     port: int = 7777
     """0 takes a free one."""
+    workers: Workers = "auto"
+    """How many processes answer on that port, over one store; by itself one for each core but one,
+    and 1 where there are no more than two cores. Taken at the start alone."""
     urls: tuple[str, ...] = ()
     """Public URLs, where they differ from the address (a proxy, an onion service). Once there are
     any, who signs for this relay (NIP-42, 62, 98) has to name one of them."""

@@ -65,7 +65,7 @@ class Relay:
         self.rules = rules
         self._clock = clock
         self._pipeline = IngestPipeline(store, verify, rules, self._pass_on, self._answered)
-        self._others = PassingOn(store, self._hear_passing)
+        self._others = PassingOn(store, self.hear_passing)
         self._queries = QueryScheduler(
             store,
             rules,
@@ -87,6 +87,8 @@ class Relay:
         """The last commit that `on_stored` was told of."""
         self._live_values = 0
         self._connected = 0
+        self.on_unstored: Callable[[Event], None] | None = None
+        """Told of events that came here and are not stored, where others have subscribers, too."""
 
     @property
     def limits(self) -> Limits:
@@ -331,10 +333,12 @@ class Relay:
 
     def _pass_on(self, event: Event) -> None:
         """An event that is not stored."""
+        if self.on_unstored is not None:
+            self.on_unstored(event)
         self._fan_out(UNSTORED, event)
         self._others.pass_on(event)
 
-    def _hear_passing(self, events: Sequence[Event]) -> None:
+    def hear_passing(self, events: Sequence[Event]) -> None:
         """The same, from another process on this store."""
         for event in events:
             if self._pipeline.is_new(event):

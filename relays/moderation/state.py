@@ -83,6 +83,8 @@ class ModerationState:
         self._places = frozenset(map(place_of, service_urls))
         self._views = views
         self._watchers: list[Callable[[], None]] = []
+        self._tell_others: list[Callable[[], None]] = []
+        self._poke = asyncio.Event()
         self._addresses: dict[str, str] = {}
         self._quiet = views.bans.is_empty
 
@@ -188,6 +190,15 @@ class ModerationState:
         """Call `call` on the loop after every change of the views, whoever made it."""
         self._watchers.append(call)
 
+    def on_write(self, tell: Callable[[], None]) -> None:
+        """Call `tell` on the loop after every write of this process that changed a view: others,
+        who find it within `POLL` seconds, may be told."""
+        self._tell_others.append(tell)
+
+    def look(self) -> None:
+        """Another process wrote something: look now, and not at the next look."""
+        self._poke.set()
+
     async def write(self, act: Callable[[RecordTables], Awaitable[T]], *, frees: bool = False) -> T:
         """`Records.write`; the views show it when this returns. Raises StoreError."""
         held = self._views
@@ -197,6 +208,9 @@ class ModerationState:
             return result, await _read(tables, held)
 
         result, changes = await self.records.write(run, frees=frees)
+        if changes.counters != held.counters:
+            for tell in self._tell_others:
+                tell()
         self._take(await _with(changes, held))
         return result
 
@@ -229,7 +243,10 @@ class ModerationState:
     async def _poll(self) -> None:
         failed = ""
         while True:
-            await asyncio.sleep(POLL)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL):
+                    await self._poke.wait()
+            self._poke.clear()
             try:
                 await self.refresh()
                 failed = ""

@@ -30,7 +30,7 @@ from relays.operations.doctor_machine import (
     look_at_limits,
 )
 from relays.process.folder import RunningRelay, holds_any, open_folder, running_relay
-from relays.process.run import bind
+from relays.process.port import bind
 from relays.process.stores import DATABASE, RelayStores, stores_of
 
 WRONG_CLOCK: Final = 60.0

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Final, Literal
 
 from nostr_client.protocol.event import Event
@@ -31,9 +31,10 @@ _LOOKED_AT: Final = 2
 
 
 class Buckets:
-    """One bucket for each key of a table. Times are in seconds."""
+    """One bucket for each key of the table `name`. Times are in seconds."""
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate, name: str = "") -> None:
+        self.name = name
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
         self.set(rate)
 
@@ -87,6 +88,9 @@ class RateLimiter:
         self._what = what
         self._tables: dict[str, Buckets] = {}
         self._loopback: Loopback = "exempt"
+        self.tell_others: Callable[[str, str, float], None] | None = None
+        """Called with table, key and cost of what an address or a key has paid here, where other
+        processes answer the same people."""
 
     def set(self, rated: Rated, loopback: Loopback = "exempt") -> None:
         """From now on these rates hold; tables that go on keep their buckets."""
@@ -98,7 +102,7 @@ class RateLimiter:
             elif name in self._tables:
                 self._tables[name].set(rate)
             else:
-                self._tables[name] = Buckets(rate)
+                self._tables[name] = Buckets(rate, name)
 
     def __bool__(self) -> bool:
         return bool(self._tables)
@@ -138,6 +142,19 @@ class RateLimiter:
                 )
         return ACCEPTED
 
+    def pay(self, shares: Iterable[Share], cost: float, now: float) -> None:
+        """Take `cost` from all of `shares`."""
+        for table, _, key in shares:
+            table.take(key, cost, now)
+            # A connection is here alone, and so is what it offers in an author's name.
+            if self.tell_others is not None and isinstance(key, str):
+                self.tell_others(table.name, key, cost)
+
+    def paid_elsewhere(self, name: str, key: str, cost: float, now: float) -> None:
+        """Another process has told so."""
+        if (table := self._tables.get(name)) is not None:
+            table.take(key, cost, now)
+
 
 class RateLimiters:
     """All rates of a relay: policies, and what they are told. Kept when the settings change."""
@@ -164,12 +181,11 @@ class RateLimiters:
         later_paid = self.events.share_of_key(author)
         verdict = self.events.verdict((*shares, *later_paid), 1, incoming.now)
         if verdict.accepted:
-            for table, _, key in shares:
-                table.take(key, 1, incoming.now)
+            self.events.pay(shares, 1, incoming.now)
         return verdict
 
     def on_stored(self, event: Event, now: float) -> None:
-        """An event was stored: its author pays."""
+        """An event was stored, here or by another process: its author pays."""
         for table, _, key in self.events.share_of_key(event.pubkey):
             table.take(key, 1, now)
 
@@ -183,14 +199,13 @@ class RateLimiters:
         shares = self.queries.shares(query.address, query.keys, query.connection)
         verdict = self.queries.verdict(shares, cost, query.now)
         if verdict.accepted:
-            for table, _, key in shares:
-                table.take(key, cost, query.now)
+            self.queries.pay(shares, cost, query.now)
         return verdict
 
     def on_served(self, query: IncomingQuery, size: int) -> None:
         """`size` bytes answered a query."""
-        for table, _, key in self.bytes.shares(query.address, query.keys, query.connection):
-            table.take(key, size, query.now)
+        shares = self.bytes.shares(query.address, query.keys, query.connection)
+        self.bytes.pay(shares, size, query.now)
 
 
 def cost_of(one: Filter) -> int:

@@ -79,8 +79,7 @@ class VanishRequests:
         shares = self._rate.shares(incoming.address, (), incoming.connection)
         verdict = self._rate.verdict(shares, 1, incoming.now)
         if verdict.accepted:
-            for table, _, key in shares:
-                table.take(key, 1, incoming.now)
+            self._rate.pay(shares, 1, incoming.now)
         return verdict
 
     async def check_keeping(self, incoming: IncomingEvent) -> Verdict:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from nostr_client.errors import ConfigError
 from nostr_client.signing.verifier import Verifier
@@ -21,10 +22,22 @@ from relays.process.stores import RelayStores
 from relays.process.sub_relay import ServedSubRelay, Shared, open_sub_relay
 from relays.web.health import Health
 from relays.web.monitor import memory
-from relays.web.prometheus import Sampled, exposition
+from relays.web.prometheus import exposition
 from relays.web.routes import MetricsPage, Routes
+from relays.web.samples import HostSample, SubRelaySample, processes, sampled
 
 _log = logging.getLogger(__name__)
+
+
+class OtherProcesses(Protocol):
+    """Those that answer on the same port as this one."""
+
+    workers: int
+    """How many processes there are to be, with this one."""
+
+    async def gather(self, *, health: bool = False) -> Sequence[HostSample]:
+        """How those do who answer soon."""
+        ...
 
 
 class RelayHost:
@@ -39,6 +52,9 @@ class RelayHost:
         self._members = state.roster.members
         self._started = time.monotonic()
         self._metrics = MetricsPage(config, self._exposition)
+        self.others: OtherProcesses | None = None
+        """Those that answer on the same port, where there are any."""
+        health.whole = self._whole_health
         state.on_change(self._changed)
         actions.operator_addresses = self._operator_addresses
 
@@ -100,12 +116,15 @@ class RelayHost:
         watched = {"/health": self._health.answer, "/metrics": self._metrics.answer}
         return Routes([sub_relay.pages for sub_relay in self.sub_relays], watched)
 
-    async def _exposition(self) -> bytes:
-        sub_relays: dict[str, Sampled] = {}
+    async def sample(self, *, health: bool = False) -> HostSample:
+        """How this process does; with `health`, whether it can write, too."""
+        found: dict[str, SubRelaySample] = {}
         for sub_relay in self.sub_relays:
             gauges = await sub_relay.monitor.gauges() | sub_relay.mirrors.gauges()
             gauges["search_lag_commits"] = await sub_relay.store.index_lag()
-            sub_relays[sub_relay.name] = Sampled(sub_relay.relay.rules.metrics, gauges)
+            counters = sub_relay.relay.rules.metrics.data()
+            shown = await sub_relay.monitor.figures()
+            found[sub_relay.name] = SubRelaySample(counters, gauges, shown)
         bans = self.state.bans
         process = {
             "memory_bytes": memory(),
@@ -114,7 +133,25 @@ class RelayHost:
             "banned_events": len(bans.events),
             "members": len(self.state.roster.members),
         }
-        return exposition(sub_relays, process)
+        return HostSample(found, process, await self._health.complaint() if health else "")
+
+    async def _exposition(self) -> bytes:
+        samples = [await self.sample()]
+        if self.others is not None:
+            samples += await self.others.gather()
+        told = processes(samples)
+        if self.others is not None:
+            told |= {"workers": self.others.workers, "workers_answered": len(samples)}
+        return exposition({one.name: sampled(samples, one.name) for one in self.sub_relays}, told)
+
+    async def _whole_health(self) -> tuple[str, str]:
+        """What is wrong with other processes, and what is to be said where nothing is."""
+        if self.others is None:
+            return "", ""
+        found = await self.others.gather(health=True)
+        answered, workers = 1 + len(found), self.others.workers
+        complaint = next((one.complaint for one in found if one.complaint), "")
+        return complaint, "" if answered >= workers else f"{answered} of {workers} workers answered"
 
 
 @asynccontextmanager

@@ -22,8 +22,8 @@ from relays.moderation.floors import open_floor
 from relays.policies.chain import open_policies
 from relays.policies.retention import RetentionPolicy
 from relays.policies.ruleset import ModerationHooks, Rules
+from relays.process.answering import service_urls
 from relays.process.folder import open_folder, running_relay
-from relays.process.run import service_urls
 from relays.process.stores import RelayStores
 
 

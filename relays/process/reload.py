@@ -86,7 +86,7 @@ def _at_start_alone(first: RelayConfig, now: RelayConfig) -> list[str]:
     """The settings that hold from the start to the end, and are others now."""
     held: list[tuple[str, object, object]] = [
         (name, getattr(first, name), getattr(now, name))
-        for name in ("store", "host", "port", "urls")
+        for name in ("store", "host", "port", "workers", "urls")
     ]
     held += [
         (f"web.{name}", getattr(first.web, name), getattr(now.web, name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from relays.web.monitor import Monitor
 from relays.web.nip11_document import Features
 from relays.web.nip86 import Admin
 from relays.web.pages import SubRelayPages
-from relays.web.status_page import Neighbour
+from relays.web.status_page import Figures, Neighbour
 
 
 class Shared(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class ServedSubRelay:
         whole: Callable[[], RelayConfig],
     ) -> None:
         self._shared = shared
-        self._policies = policies
+        self.policies = policies
         self._retention = retention
         self._whole = whole
         self.relay = relay
@@ -72,11 +72,13 @@ class ServedSubRelay:
         self.config = sub_relay.config
         self.store = store = shared.stores[sub_relay.name]
         self.monitor = Monitor(relay.rules.metrics, relay.gauges, store)
+        self.figures: Callable[[], Awaitable[Figures]] = self.monitor.figures
+        """For the status page: of this process, unless somebody puts another in its place."""
         admin = Admin(shared.actions)
         self.pages = SubRelayPages(
             self._shown_config(),
             self._features(),
-            figures=self.monitor.figures,
+            figures=self._figures,
             admin=admin.answer,
             others=self._neighbours(),
         )
@@ -85,19 +87,22 @@ class ServedSubRelay:
             *(relay.run, mirrors.run, self.monitor.run, upkeep)
         ]
 
+    async def _figures(self) -> Figures:
+        return await self.figures()
+
     @property
     def trust(self) -> WebOfTrust | None:
         """Whom the keeper's web of trust reaches, if it is asked."""
-        return self._policies.trust
+        return self.policies.trust
 
     def check(self, config: RelayConfig) -> None:
         """Raises ConfigError where `rules` would, and changes nothing."""
-        self._policies.validate(config)
+        self.policies.validate(config)
         self.mirrors.check(config.mirror)
 
     def rules(self, config: RelayConfig) -> Rules:
         """Those that `config` makes here. Raises ConfigError."""
-        return self._policies.rules(config)
+        return self.policies.rules(config)
 
     def reconfigure(self, config: RelayConfig, rules: Rules) -> None:
         before, self.config = self.config, config

@@ -113,8 +113,7 @@ class Connection(asyncio.Protocol):
         self._server.add(self)
         # Nobody reads an answer that comes before the question: to say why needs a handshake.
         self._refused = self._server.over_share(self.group) > 0
-        too_many = len(self._server.connections) > self._server.relay.limits.connections
-        if too_many or self._server.over_share(self.group) > TOLD_AT_ONCE:
+        if self._server.is_full or self._server.over_share(self.group) > TOLD_AT_ONCE:
             self._server.relay.rules.metrics.refused_connections += 1
             self._transport.abort()
 

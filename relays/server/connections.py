@@ -81,6 +81,39 @@ class Gate:
         return self._proxies.origin(request.address, request.headers, secure=request.secure)
 
 
+class ConnectionsElsewhere:
+    """How many connections other processes of the same relay have, as they told: by their numbers,
+    which groups have how many, and all together."""
+
+    def __init__(self) -> None:
+        self._groups: dict[int, Counter[str]] = {}
+        self._totals: dict[int, int] = {}
+        self.total = 0
+
+    def of(self, group: str) -> int:
+        """How many this group has."""
+        return sum(groups[group] for groups in self._groups.values())
+
+    def tell(self, worker: int, groups: Mapping[str, int], total: int, *, whole: bool) -> None:
+        """It has so many; `whole`: and no others."""
+        held = self._groups.setdefault(worker, Counter())
+        if whole:
+            held.clear()
+        for group, count in groups.items():
+            if count:
+                held[group] = count
+            else:
+                del held[group]
+        self._totals[worker] = total
+        self.total = sum(self._totals.values())
+
+    def forget(self, worker: int) -> None:
+        """It has ended, and its connections with it."""
+        self._groups.pop(worker, None)
+        self._totals.pop(worker, None)
+        self.total = sum(self._totals.values())
+
+
 class RelayServer:
     """The listening socket and its connections."""
 
@@ -98,6 +131,10 @@ class RelayServer:
         """Those whose request is not known yet, oldest first."""
         self._admitted: set[OpenConnection] = set()
         self._groups: Counter[str] = Counter()
+        self.elsewhere = ConnectionsElsewhere()
+        self.on_count: Callable[[str], None] | None = None
+        """Called with a group that has more or fewer connections than before, where somebody else
+        wants to know."""
         self._empty = asyncio.Event()
         self._empty.set()
         self.partial_bytes = 0
@@ -106,7 +143,7 @@ class RelayServer:
 
     def add(self, connection: OpenConnection) -> None:
         self.connections.add(connection)
-        self._groups[connection.group] += 1
+        self._count(connection.group, 1)
         self._empty.clear()
         self._strangers[connection] = None
         most = self.gate.most_strangers
@@ -131,17 +168,32 @@ class RelayServer:
             self._admitted.discard(connection)
             self._used = self.now
         self.connections.discard(connection)
-        self._groups[connection.group] -= 1
-        if not self._groups[connection.group]:
-            del self._groups[connection.group]
+        self._count(connection.group, -1)
         if not self.connections:
             self._empty.set()
 
     def regroup(self, connection: OpenConnection, group: str) -> None:
         """It is known now whose connection this is."""
-        self._groups[connection.group] -= 1
+        self._count(connection.group, -1)
         connection.group = group
-        self._groups[group] += 1
+        self._count(group, 1)
+
+    def _count(self, group: str, change: int) -> None:
+        self._groups[group] += change
+        if not self._groups[group]:
+            del self._groups[group]
+        if self.on_count is not None:
+            self.on_count(group)
+
+    @property
+    def groups(self) -> Mapping[str, int]:
+        """How many connections each group has here."""
+        return self._groups
+
+    @property
+    def is_full(self) -> bool:
+        """Are there more connections than may be, here and elsewhere?"""
+        return len(self.connections) + self.elsewhere.total > self.relay.limits.connections
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something for a connection, beside all else."""
@@ -157,7 +209,7 @@ class RelayServer:
         """How many connections more than its share `group` has; 0 or less: none."""
         limits = self.relay.limits
         share = min(limits.connections_of_address, max(1, limits.connections // 2))
-        return self._groups[group] - share if group else 0
+        return self._groups[group] + self.elsewhere.of(group) - share if group else 0
 
     async def tick(self) -> None:
         """Look after all connections until cancelled."""

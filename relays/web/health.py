@@ -36,6 +36,8 @@ class Health:
         self._looking = asyncio.Lock()
         self._looked = -REMEMBERED
         self._complaint = ""
+        self.whole: Callable[[], Awaitable[tuple[str, str]]] | None = None
+        """What is wrong with other processes of this relay; and what to say where nothing is."""
 
     async def complaint(self) -> str:
         """What is wrong, in words for anybody; empty if nothing is."""
@@ -46,10 +48,12 @@ class Health:
             return self._complaint
 
     async def answer(self, _request: HttpRequest) -> HttpResponse:
-        """200 and `ok`, or 503 and what is wrong."""
-        complaint = await self.complaint()
+        """200 and `ok` (and perhaps more), or 503 and what is wrong."""
+        complaint, words = await self.complaint(), ""
+        if not complaint and self.whole is not None:
+            complaint, words = await self.whole()
         status = HTTPStatus.SERVICE_UNAVAILABLE if complaint else HTTPStatus.OK
-        body = f"{complaint or 'ok'}\n".encode()
+        body = f"{complaint or (f'ok: {words}' if words else 'ok')}\n".encode()
         return HttpResponse(
             status=status, media_type="text/plain", body=body, headers={"Cache-Control": "no-store"}
         )

@@ -20,7 +20,9 @@ _Samples = Iterable[tuple[str, _Labels, float]]
 
 HELP: Final = {
     "info": "The version of the relay's software.",
-    "memory_bytes": "Memory of this process alone; pages shared with files are not counted.",
+    "memory_bytes": "Memory of the processes that answered; pages shared with files do not count.",
+    "workers": "Processes that are to answer.",
+    "workers_answered": "Processes whose figures are in here.",
     "uptime_seconds": "Seconds since the process began.",
     "banned_pubkeys": "Public keys that are banned.",
     "banned_events": "Events that are banned.",

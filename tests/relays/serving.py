@@ -12,8 +12,9 @@ from relays.config.relay_config import RelayConfig
 from relays.config.sub_relays import SubRelay
 from relays.engine.relay import Relay
 from relays.networks import Networks
+from relays.process.answering import service_urls
 from relays.process.assembly import RelayHost, serve
-from relays.process.run import bind, service_urls
+from relays.process.port import bind
 from relays.process.stores import stores_of
 from relays.server.connections import Gate, RelayServer
 from relays.server.listen import listen

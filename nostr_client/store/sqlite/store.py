@@ -61,6 +61,7 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
         self._vanishing = asyncio.Event()
         self._watchers = Watchers(self._read_since, self._poke.set)
         self._indexer: Indexer | None = None
+        self._tell_others: list[Callable[[int], None]] = []
         self.ledger = SqliteCopyLedger(db, keys, clock)
         self.quotas = SqliteQuotas(db, keys, self._forget)
 
@@ -131,7 +132,11 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
             self._indexer.saved()
         if self._removal.unfinished or not self._db.has_room:
             self._vanishing.set()
-        if self._watchers and saved.after != saved.before:
+        if saved.after == saved.before:
+            return saved.results
+        for tell in self._tell_others:
+            tell(saved.after)
+        if self._watchers:
             fresh = [
                 (result.seq, event)
                 for result, event in zip(saved.results, events, strict=True)
@@ -173,6 +178,15 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
     def listen(self, hear: Callable[[Stored], None]) -> contextlib.AbstractAsyncContextManager[int]:
         return self._watchers.listen(hear, self._last_seq)
 
+    def on_commit(self, tell: Callable[[int], None]) -> None:
+        self._tell_others.append(tell)
+
+    def look(self, seq: int) -> None:
+        if self._indexer is not None:
+            self._indexer.saved()
+        if self._watchers and seq > self._watchers.told:
+            self._poke.set()
+
     async def run_alone(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         path = self._db.path.with_name(f"{self._db.path.name}.{name}.lock")
         async with patient_lock(path, math.inf, TURN_SECONDS):
@@ -194,9 +208,10 @@ class SqliteStore(StoreQueries, SearchAsTyped, StoreMaintenance):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._poke.wait()
+            poked = self._poke.is_set()
             self._poke.clear()
             try:
-                if self._watchers and await self._last_seq() > self._watchers.told:
+                if self._watchers and (poked or await self._last_seq() > self._watchers.told):
                     await self._tell()
             except StoreError as error:  # whoever saves or asks is told by an error of his own
                 _log.warning("upkeep of the store failed, to be tried again: %s", error)
