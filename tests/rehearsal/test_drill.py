@@ -73,6 +73,7 @@ FIELDS = [
 ]
 
 
+@pytest.mark.slow
 async def test_a_small_drill_loses_nothing(
     tmp_path: Path, start_relay: StartRelay, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,3 +85,12 @@ def records_of_the_engine(request: pytest.FixtureRequest, monkeypatch: pytest.Mo
         monkeypatch.setattr(RelayStores, "records", "memory:")
     elif engine.url_of is not None:
         monkeypatch.setattr(RelayStores, "records", engine.url_of("keeper"))
+
+
+@pytest.hookimpl(tryfirst=True)  # before those are left out that are slow
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """On PostgreSQL the relay's protocol is enough for every day; its parts are among the slow."""
+    for item in items:
+        engine = getattr(getattr(item, "callspec", None), "params", {}).get("engine")
+        if engine == "postgres" and "tests/relays/engine/" in item.path.as_posix():
+            item.add_marker(pytest.mark.slow)
