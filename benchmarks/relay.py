@@ -172,6 +172,7 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peer-command", metavar="CMD", help="starts the other, prints PID URL")
     parser.add_argument("--url", help="of the other, which runs")
     parser.add_argument("--pid", type=int, default=0, help="its process, for its memory")
+    parser.add_argument("--workers", metavar="N", help="of ours; by itself as it comes")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--events", type=int, default=100_000)
     parser.add_argument("--authors", type=int, default=2000)
@@ -181,7 +182,8 @@ def options_of(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _subjects(options: argparse.Namespace) -> Iterator[tuple[str, Subject]]:
-    yield "ours", ours
+    own = () if options.workers is None else ("--workers", options.workers)
+    yield "ours", lambda: ours(options=own)
     if options.peer_command:
         yield "the other", lambda: started(options.peer_command)
     elif options.url:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -44,12 +44,18 @@ Subject = Callable[[], contextlib.AbstractContextManager[Running]]
 
 
 @contextlib.contextmanager
-def ours(folder: Path | None = None, tree: Path = ROOT) -> Iterator[Running]:
-    """The relay of a source tree as it comes, on `folder`, or on an empty database."""
+def ours(
+    folder: Path | None = None, tree: Path = ROOT, *, options: Sequence[str] = ()
+) -> Iterator[Running]:
+    """The relay of a source tree as it comes, on `folder`, or on an empty database; `options` are
+    further ones of `relay run`."""
     with contextlib.ExitStack() as stack:
         data = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         process = subprocess.Popen(
-            [sys.executable, "-m", "relays", "run", "--port", "0", "--stop-on-eof", "--data", data],
+            (
+                *(sys.executable, "-m", "relays", "run", "--port", "0", "--stop-on-eof"),
+                *("--data", data, *options),
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**environment_for_children(), "PYTHONPATH": str(tree)},

@@ -63,6 +63,7 @@ async def watched(data: Path, *options: str, through: Sequence[str] = ()) -> Asy
         process = await asyncio.create_subprocess_exec(
             *through,
             *(sys.executable, "-W", "error::ResourceWarning", "-m", "relays", "run"),
+            *(() if "--workers" in options else ("--workers", "1")),
             *("--data", str(data), "--port", "0", "--stop-on-eof", *options),
             stdin=PIPE,
             stdout=PIPE,

@@ -195,7 +195,8 @@ def test_over_tls_and_renewed_on_a_signal(tmp_path: Path) -> None:
     subprocess.run(made, check=True, capture_output=True, timeout=60)
     file = tmp_path / "relay.toml"
     file.write_text(f'port = 0\n[web]\ntls_certificate = "{certificate}"\ntls_key = "{key}"\n')
-    command = [sys.executable, "-m", "relays", "run", "--config", str(file)]
+    command = [sys.executable, "-m", "relays", "run", "--workers", "1"]
+    command += ["--config", str(file)]
     command += ["--data", str(tmp_path / "data"), "--stop-on-eof"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -185,7 +185,8 @@ async def test_it_ends_with_standard_input(start_relay: StartRelay, tmp_path: Pa
     script = (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-m', 'relays', 'run', '--port', '0',"
-        f" '--stop-on-eof', '--data', {str(tmp_path / 'data')!r}], stdin=subprocess.PIPE)\n"
+        f" '--workers', '1', '--stop-on-eof', '--data', {str(tmp_path / 'data')!r}],"
+        " stdin=subprocess.PIPE)\n"
         "time.sleep(60)\n"
     )
     parent = await asyncio.create_subprocess_exec(
@@ -238,8 +239,8 @@ async def test_web_pages(start_relay: StartRelay, options: tuple[str, ...]) -> N
 def test_logs_as_json(tmp_path: Path) -> None:
     file = tmp_path / "relay.toml"
     file.write_text('port = 0\n[log]\nlevel = "info"\naddresses = true\n')
-    command = [sys.executable, "-m", "relays", "run", "--config", str(file), "--stop-on-eof"]
-    command += ["--data", str(tmp_path / "data"), "--log-format", "json"]
+    command = [sys.executable, "-m", "relays", "run", "--workers", "1", "--stop-on-eof"]
+    command += ["--config", str(file), "--data", str(tmp_path / "data"), "--log-format", "json"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
